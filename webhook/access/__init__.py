@@ -1,0 +1,1 @@
+"""Who is acting, how that was proven, and what the role may do."""

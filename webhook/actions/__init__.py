@@ -1,0 +1,1 @@
+"""What is done at engines and venues, and the proof that it worked."""

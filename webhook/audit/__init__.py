@@ -1,0 +1,1 @@
+"""The journal: canonical bytes, the hash chain, and the walk that proves it."""

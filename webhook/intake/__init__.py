@@ -1,0 +1,1 @@
+"""What came in, as frozen words every later room uses."""

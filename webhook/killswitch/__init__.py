@@ -1,0 +1,1 @@
+"""The latch: states, transitions, and the durable things around them."""

@@ -1,0 +1,1 @@
+"""Which alerts may ask for which action on which scope."""
