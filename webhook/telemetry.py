@@ -1,0 +1,270 @@
+"""The service's own metrics: what the switches are, how fast a kill was, and whether the service itself is well.
+
+Counters and histograms are written where things happen; everything that is a *state* is read from one snapshot by a
+collector that makes fresh families at each scrape, so that a scope that went away leaves no stale series behind.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from webhook.killswitch.states import Action, State
+
+STAGES = ("received", "stored", "blocked", "first_cancel_sent", "empty", "flat")
+"""The stages of a kill, in order; ``received`` counts from the alert's start, the others from the POST."""
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """What was left of one scope at one venue account at the last re-read."""
+
+    scope: str
+    venue_account: str
+    orders: int
+    positions: int
+    notional: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of the service at one moment, as the keeper last saw it."""
+
+    switches: dict[str, State] = field(default_factory=dict)
+    unverified: frozenset[str] = frozenset()
+    residuals: tuple[Residual, ...] = ()
+    waiting: dict[str, int] = field(default_factory=dict)
+    pending_resumes: int = 0
+    store_up: bool = True
+    leader: bool = False
+    venues: dict[str, tuple[bool, float | None]] = field(default_factory=dict)
+    engines: dict[str, bool] = field(default_factory=dict)
+    last_stages: dict[tuple[str, str], float] = field(default_factory=dict)
+    mode: str = "live"
+
+
+class Telemetry:
+    """All series of the webhook, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.snapshot = Snapshot()
+        registry = self.registry
+        self.trips = Counter("andon_trips", "Trips by action and source.", ["action", "source"], registry=registry)
+        for action in (Action.REDUCE, Action.HALT, Action.FLATTEN):
+            for source in ("alertmanager", "prometheus", "operator"):
+                self.trips.labels(action.value, source)
+        self.decisions = Counter(
+            "andon_decisions", "Alerts by what was decided about them.", ["outcome"], registry=registry
+        )
+        for outcome in ("tripped", "already", "paged", "refused", "recorded", "replayed"):
+            self.decisions.labels(outcome)
+        self.refused = Counter(
+            "andon_decisions_refused", "Alerts that asked for what they may not have.", ["reason"], registry=registry
+        )
+        self.stages = Histogram(
+            "andon_kill_stage_seconds",
+            "Seconds to each stage of a kill: received from the alert's start, the others from the request.",
+            ["stage"],
+            buckets=_FAST,
+            registry=registry,
+        )
+        for stage in STAGES:
+            self.stages.labels(stage)
+        self.sweeps = Counter(
+            "andon_sweeps",
+            "Re-reads of a venue account in a tripped scope.",
+            ["venue_account", "outcome"],
+            registry=registry,
+        )
+        self.halt_broken = Counter(
+            "andon_halt_broken",
+            "Orders found, and cancelled, in a scope that was already verified empty.",
+            ["venue_account"],
+            registry=registry,
+        )
+        self.unowned = Gauge(
+            "andon_unowned_orders",
+            "Open orders at the last re-read that no configured strategy owns.",
+            ["venue_account"],
+            registry=registry,
+        )
+        self.sent = Counter("andon_notifications_sent", "Notices delivered.", ["notifier"], registry=registry)
+        self.send_failures = Counter(
+            "andon_notification_failures",
+            "Tries to deliver a notice that failed.",
+            ["notifier", "reason"],
+            registry=registry,
+        )
+        self.store_failures = Counter(
+            "andon_store_failures", "Transactions that the store could not take.", registry=registry
+        )
+        self.from_memory = Counter(
+            "andon_killed_from_memory", "Trips that ran without the store because it was out.", registry=registry
+        )
+        self.watchdog = Gauge(
+            "andon_watchdog_last_timestamp_seconds",
+            "When the Watchdog alert last arrived; 0 before the first.",
+            registry=registry,
+        )
+        self.prometheus_up = Gauge(
+            "andon_prometheus_poll_up",
+            "Whether the last poll of Prometheus' firing alerts succeeded.",
+            registry=registry,
+        )
+        self.faults = Counter(
+            "andon_faults", "Errors that no room expected, by the loop that caught them.", ["loop"], registry=registry
+        )
+        self._requests = Counter("andon_requests", "HTTP requests answered.", ["endpoint", "code"], registry=registry)
+        self._rejected = Counter(
+            "andon_requests_rejected",
+            "Requests to the intake that were not taken, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "andon_request_seconds",
+            "Seconds from the request's arrival to its answer.",
+            ["endpoint"],
+            buckets=_FAST,
+            registry=registry,
+        )
+        registry.register(_StateCollector(self))
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def requests(self, endpoint: str, code: int, seconds: float) -> None:
+        """Count one HTTP request; ``endpoint`` is the route's name, never the path as sent."""
+        self._requests.labels(endpoint, str(code)).inc()
+        self._seconds.labels(endpoint).observe(seconds)
+
+    def rejected(self, reason: str) -> None:
+        """Count a request to the intake that was not taken."""
+        self._rejected.labels(reason).inc()
+
+    def declare_venue_account(self, name: str) -> None:
+        """Start the series of a venue account at 0, so that the first increase is seen."""
+        for outcome in ("empty", "orders_left", "failed"):
+            self.sweeps.labels(name, outcome)
+        self.halt_broken.labels(name)
+        self.unowned.labels(name).set(0)
+
+    def declare_notifier(self, name: str) -> None:
+        """Start the series of a notifier at 0."""
+        self.sent.labels(name)
+
+
+class _StateCollector(Collector):
+    """Fresh families from the snapshot at each scrape."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every state series."""
+        now = self._telemetry.snapshot
+        yield _family(
+            "andon_switch_state",
+            "1 for the state that the switch of a scope is in.",
+            ("scope", "state"),
+            (
+                ((scope, state.value), float(state is current))
+                for scope, current in {"global": State.NORMAL, **now.switches}.items()
+                for state in State
+            ),
+        )
+        yield _family(
+            "andon_unverified",
+            "1 while a tripped scope is not verified empty (and flat, if asked).",
+            ("scope",),
+            (
+                ((scope,), float(scope in now.unverified))
+                for scope, state in {"global": State.NORMAL, **now.switches}.items()
+                if state is not State.NORMAL or scope == "global" or scope in now.unverified
+            ),
+        )
+        left = [((item.scope, item.venue_account), item) for item in now.residuals]
+        labels = ("scope", "venue_account")
+        yield _family(
+            "andon_residual_orders",
+            "Open orders left in a tripped scope at the last re-read.",
+            labels,
+            ((key, float(item.orders)) for key, item in left),
+        )
+        yield _family(
+            "andon_residual_positions",
+            "Positions left in a scope that is to be flat.",
+            labels,
+            ((key, float(item.positions)) for key, item in left),
+        )
+        yield _family(
+            "andon_residual_notional",
+            "Notional left, in the account's currency.",
+            labels,
+            ((key, item.notional) for key, item in left),
+        )
+        yield _family(
+            "andon_last_kill_stage_seconds",
+            "Seconds to each stage of a scope's newest trip.",
+            ("scope", "stage"),
+            now.last_stages.items(),
+        )
+        yield _family(
+            "andon_outbox_waiting",
+            "Notices not yet delivered.",
+            ("notifier",),
+            (((name,), float(count)) for name, count in now.waiting.items()),
+        )
+        yield _family(
+            "andon_resume_requests_pending",
+            "Requests to resume that wait for a second person.",
+            (),
+            [((), float(now.pending_resumes))],
+        )
+        yield _family(
+            "andon_store_up", "Whether the store could be written to at the last look.", (), [((), float(now.store_up))]
+        )
+        yield _family(
+            "andon_service_leader", "1 where this process keeps halted scopes empty.", (), [((), float(now.leader))]
+        )
+        yield _family(
+            "andon_venue_up",
+            "Whether the last signed request to a venue account succeeded.",
+            ("venue_account",),
+            (((name,), float(up)) for name, (up, _) in now.venues.items()),
+        )
+        yield _family(
+            "andon_venue_round_trip_seconds",
+            "Seconds of the last signed request to a venue account.",
+            ("venue_account",),
+            (((name,), seconds) for name, (_, seconds) in now.venues.items() if seconds is not None),
+        )
+        yield _family(
+            "andon_engine_up",
+            "Whether the last request to an engine succeeded.",
+            ("engine",),
+            (((name,), float(up)) for name, up in now.engines.items()),
+        )
+        yield _family(
+            "andon_mode",
+            "1 for the mode the service runs in.",
+            ("mode",),
+            (((mode,), float(mode == now.mode)) for mode in ("live", "shadow")),
+        )
+
+
+def _family(
+    name: str, text: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], float]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
