@@ -1,0 +1,84 @@
+# `make up` runs the whole stack on the sandbox venue; `make test` passes the tests. Both set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON_VENV := .venv/bin/python
+# Extra arguments for pytest: make test ARGS='-k drawdown'
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Make .venv with every Python dependency (the other targets do it by themselves)
+	@bin/setup.sh python
+
+.PHONY: secrets
+secrets: ## Make the random secrets in secrets/ (existing ones are kept)
+	@sh bin/secrets.sh
+
+.PHONY: up
+up: ## Run the whole stack: with Docker Compose where an engine answers, else as local processes
+	@bin/up
+
+.PHONY: down
+down: ## Stop a stack that was started elsewhere
+	@bin/down
+
+.PHONY: token
+token: setup secrets ## Mint an operator token: make token NAME=alice ROLE=risk [HOURS=12]
+	@$(PYTHON_VENV) bin/operators.py mint "$(NAME)" "$(ROLE)" $(if $(HOURS),--hours $(HOURS))
+
+.PHONY: drill
+drill: setup ## Break the sandbox for real and time the kill: make drill [ARGS='--help']
+	@.venv/bin/andon drill $(ARGS)
+
+.PHONY: logs
+logs: ## Follow the logs of the running stack
+	@bin/logs
+
+.PHONY: test
+test: ## Set up what is missing and run every test
+	@bin/setup.sh python stack tests
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m 'not stack' -n auto --dist loadfile $(ARGS)
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m stack $(ARGS)
+
+.PHONY: test-compose
+test-compose: setup ## Bring docker-compose.yml up with stand-in base images and take it down (needs Debian, root, dockerd)
+	@tests/compose/run.sh
+
+.PHONY: bench
+bench: ## Measure the speed of the kill and print the table
+	@bin/setup.sh python stack
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m tests.bench $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, types, import rules, and that the committed dashboards are the built ones
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(MAKE) dashboards
+	@git diff --exit-code --stat -- grafana/dashboards
+
+.PHONY: format
+format: setup ## Format the code and fix what ruff can fix
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+.PHONY: dashboards
+dashboards: setup ## Build grafana/dashboards/*.json from grafana/build/
+	@$(PYTHON_VENV) -m grafana.build
+
+.PHONY: lock
+lock: ## Write constraints.txt anew with the newest versions that pyproject.toml allows
+	@bin/lock.sh
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and the state of a local stack (secrets are kept)
+	@if [ -e .run/stack.pid ]; then echo "A local stack is running: make down first." >&2; exit 1; fi
+	@rm -rf .venv .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build dist
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
