@@ -1,0 +1,138 @@
+"""Whose order it is, and whose position.
+
+Orders carry the client order id of the engine that sent them; a strategy owns the ids that begin with its prefixes.
+Positions carry nothing: they can be attributed only where one strategy has an account, or a symbol of it, for itself.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhook.policy.scope import Scope
+
+
+class OrderLike(Protocol):
+    """What attribution needs to know of an order."""
+
+    @property
+    def client_order_id(self) -> str | None:
+        """As the venue shows it."""
+
+    @property
+    def symbol(self) -> str:
+        """In the form that labels use."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyOwnership:
+    """What one strategy owns in one venue account.
+
+    ``prefixes`` begin its client order ids.  ``exclusive``: nobody else trades in this account, or, with ``symbols``,
+    in these symbols of it.
+    """
+
+    strategy: str
+    venue: str
+    account: str
+    prefixes: tuple[str, ...] = ()
+    exclusive: bool = False
+    symbols: tuple[str, ...] | None = None
+
+    def has_to_itself(self, symbol: str) -> bool:
+        """Whether everything in *symbol* of this account is this strategy's."""
+        return self.exclusive and (self.symbols is None or symbol in self.symbols)
+
+
+class Attribution:
+    """The owners of all accounts; immutable after it was made."""
+
+    def __init__(self, owners: tuple[StrategyOwnership, ...]) -> None:
+        self.owners = owners
+        self._of: dict[tuple[str, str], tuple[StrategyOwnership, ...]] = {}
+        for owner in owners:
+            key = (owner.venue, owner.account)
+            self._of[key] = (*self._of.get(key, ()), owner)
+
+    def owner_of(self, venue: str, account: str, client_order_id: str | None, symbol: str) -> str | None:
+        """The strategy that owns an order; None when nobody does."""
+        return self._exclusive_owner(venue, account, symbol) or self._prefix_owner(venue, account, client_order_id)
+
+    def in_scope(self, scope: Scope, venue: str, account: str, order: OrderLike) -> bool:
+        """Whether *order*, resting in this account, is to be cancelled when *scope* is.
+
+        An order that nobody owns is inside every scope that constrains no strategy.  Where two could claim one (the
+        prefix of one strategy in the symbol of another) it is inside the scope of either: too much is cancelled
+        rather than too little.
+        """
+        if not self._place_in_scope(scope, venue, account, order.symbol):
+            return False
+        strategy = scope.get("strategy")
+        return strategy is None or strategy in (
+            self._exclusive_owner(venue, account, order.symbol),
+            self._prefix_owner(venue, account, order.client_order_id),
+        )
+
+    def position_in_scope(self, scope: Scope, venue: str, account: str, symbol: str) -> bool:
+        """Whether the position in *symbol* is certainly part of *scope*; never True for one of several owners."""
+        if not self._place_in_scope(scope, venue, account, symbol):
+            return False
+        strategy = scope.get("strategy")
+        return strategy is None or strategy == self._exclusive_owner(venue, account, symbol)
+
+    def positions_attributable(self, scope: Scope, venue: str, account: str) -> bool:
+        """Whether positions of *scope* in this account can be told from others, and so may be closed.
+
+        True for a scope without a strategy; for one with it only where that strategy is exclusive in the account, or
+        exclusive in symbols of it (and in the symbol of the scope, if that names one).
+        """
+        strategy = scope.get("strategy")
+        if strategy is None:
+            return True
+        symbol = scope.get("symbol")
+        return any(
+            owner.has_to_itself(symbol) if symbol is not None else owner.exclusive
+            for owner in self._of.get((venue, account), ())
+            if owner.strategy == strategy
+        )
+
+    def symbols_of(self, scope: Scope, venue: str, account: str) -> tuple[str, ...] | None:
+        """The symbols of this account in which *scope* can have positions; None for all, empty for none.
+
+        For orders too, except that an order with the strategy's prefix may rest in any symbol: those are found by
+        reading the whole account.
+        """
+        symbol, strategy = scope.get("symbol"), scope.get("strategy")
+        if not self._place_in_scope(scope, venue, account, symbol):
+            return ()
+        if symbol is not None:
+            return (symbol,)
+        if strategy is None:
+            return None
+        found: list[str] = []
+        for owner in self._of.get((venue, account), ()):
+            if owner.strategy == strategy and owner.exclusive:
+                if owner.symbols is None:
+                    return None
+                found += owner.symbols
+        return tuple(dict.fromkeys(found))
+
+    @staticmethod
+    def _place_in_scope(scope: Scope, venue: str, account: str, symbol: str | None) -> bool:
+        place = {"venue": venue, "account": account, "symbol": symbol}
+        return all(place[name] == value for name, value in scope.constraints if name != "strategy")
+
+    def _exclusive_owner(self, venue: str, account: str, symbol: str) -> str | None:
+        owners = self._of.get((venue, account), ())
+        by_symbol = [owner for owner in owners if owner.symbols is not None and owner.has_to_itself(symbol)]
+        whole = [owner for owner in owners if owner.symbols is None and owner.exclusive]
+        return next((owner.strategy for owner in (*by_symbol, *whole)), None)
+
+    def _prefix_owner(self, venue: str, account: str, client_order_id: str | None) -> str | None:
+        if not client_order_id:
+            return None
+        claims = [
+            (len(prefix), owner.strategy)
+            for owner in self._of.get((venue, account), ())
+            for prefix in owner.prefixes
+            if prefix and client_order_id.startswith(prefix)
+        ]
+        return max(claims)[1] if claims else None
