@@ -1,0 +1,185 @@
+"""What no single setting can know: names that must exist, be unique, or not fight; and the secret files."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from webhook.settings.faults import Fault
+from webhook.settings.models import (
+    AccessSettings,
+    EdgeSettings,
+    EngineSettings,
+    IntakeSettings,
+    NotifierSettings,
+    PolicySettings,
+    StoreSettings,
+    StrategySettings,
+    VenueSettings,
+)
+from webhook.settings.secret_files import json_fault, secret_fault, token_fault
+
+
+def resolve_paths(data: dict[str, Any], folder: Path) -> None:
+    """Make every relative ``*_file`` and SQLite path absolute, from *folder*; in place."""
+
+    def visit(value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if isinstance(key, str) and key.endswith("_file") and isinstance(inner, str) and inner:
+                    value[key] = str(folder / Path(inner).expanduser())
+                else:
+                    visit(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                visit(inner)
+
+    visit(data)
+    store = data.get("store")
+    if isinstance(store, dict) and isinstance(store.get("url"), str):
+        try:
+            url = make_url(store["url"])
+        except ArgumentError:
+            return
+        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+            store["url"] = url.set(database=str(folder / url.database)).render_as_string(hide_password=False)
+
+
+def check(settings: Mapping[str, Any]) -> list[Fault]:
+    """Everything found; *settings* holds the sections that are right by themselves."""
+    return [
+        *_secrets(settings),
+        *_store(settings.get("store")),
+        *_unique(settings),
+        *_strategies(settings.get("strategies"), settings.get("venues")),
+        *_policy(settings.get("policy")),
+    ]
+
+
+def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    intake, access, store = settings.get("intake"), settings.get("access"), settings.get("store")
+    files: list[tuple[str, Path, Callable[[Path], str | None]]] = []
+    if isinstance(intake, IntakeSettings):
+        files.append(("intake.token_file", intake.token_file, token_fault))
+    if isinstance(access, AccessSettings):
+        files.append(("access.operators_file", access.operators_file, json_fault))
+    if isinstance(store, StoreSettings) and store.password_file:
+        files.append(("store.password_file", store.password_file, secret_fault))
+    for section in ("venues", "engines", "notifiers"):
+        for index, edge in enumerate(settings.get(section) or ()):
+            files.extend(
+                (path, Path(value), secret_fault)
+                for path, value in _option_files(edge.options, f"{section}[{index}].options")
+            )
+    for path, file, look in files:
+        message = look(file)
+        if message:
+            yield Fault(path, message)
+
+
+def _option_files(options: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(options, dict):
+        for key, value in options.items():
+            if key.endswith("_file") and isinstance(value, str) and value:
+                yield f"{path}.{key}", value
+            else:
+                yield from _option_files(value, f"{path}.{key}")
+    elif isinstance(options, list):
+        for index, value in enumerate(options):
+            yield from _option_files(value, f"{path}[{index}]")
+
+
+def _store(store: object) -> Iterator[Fault]:
+    if isinstance(store, StoreSettings) and store.url.startswith("sqlite"):
+        folder = Path(make_url(store.url).database or "").parent
+        if not folder.is_dir():
+            yield Fault("store.url", f"the folder {folder} does not exist; make it, on a disk that survives a restart")
+
+
+def _unique(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    for section in ("venues", "engines", "notifiers"):
+        edges: tuple[EdgeSettings, ...] = settings.get(section) or ()
+        yield from _repeated(section, [edge.name for edge in edges], "name", "names must be unique")
+    accounts = [
+        f"{edge.venue}/{edge.account}" for edge in settings.get("venues") or () if isinstance(edge, VenueSettings)
+    ]
+    yield from _repeated("venues", accounts, "account", "one account is acted on through one entry")
+    # A step and a lease are kept under the bare name of their target.
+    venues = {edge.name for edge in settings.get("venues") or () if isinstance(edge, VenueSettings)}
+    for index, edge in enumerate(settings.get("engines") or ()):
+        if isinstance(edge, EngineSettings) and edge.name in venues:
+            yield Fault(f"engines[{index}].name", f"{edge.name!r} is also the name of a venue; choose another")
+    for index, edge in enumerate(settings.get("notifiers") or ()):
+        if isinstance(edge, NotifierSettings) and len(set(edge.kinds)) != len(edge.kinds):
+            yield Fault(f"notifiers[{index}].kinds", "names a kind twice")
+
+
+def _repeated(section: str, values: list[str], key: str, why: str) -> Iterator[Fault]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            first = values.index(value)
+            yield Fault(f"{section}[{index}].{key}", f"{value!r} is already used by {section}[{first}]; {why}")
+
+
+def _strategies(strategies: object, venues: object) -> Iterator[Fault]:
+    if not isinstance(strategies, dict):
+        return
+    known: dict[str, StrategySettings] = strategies
+    if isinstance(venues, tuple):
+        accounts = {(edge.venue, edge.account) for edge in venues}
+        labels = sorted({venue for venue, _ in accounts})
+        for name, strategy in known.items():
+            here = sorted(account for venue, account in accounts if venue == strategy.venue)
+            if strategy.venue not in labels:
+                yield Fault(
+                    f"strategies.{name}.venue",
+                    f"no venue is labelled {strategy.venue!r}" + _near(strategy.venue, labels),
+                )
+            elif strategy.account not in here:
+                yield Fault(
+                    f"strategies.{name}.account",
+                    f"venue {strategy.venue!r} has no account {strategy.account!r}" + _near(strategy.account, here),
+                )
+    names = list(known)
+    for index, name in enumerate(names):
+        for other in names[:index]:
+            yield from _fight(name, known[name], other, known[other])
+
+
+def _fight(name: str, one: StrategySettings, other_name: str, other: StrategySettings) -> Iterator[Fault]:
+    if (one.venue, one.account) != (other.venue, other.account):
+        return
+    shared = sorted(set(one.client_order_id_prefixes) & set(other.client_order_id_prefixes))
+    if shared:
+        yield Fault(
+            f"strategies.{name}.client_order_id_prefixes",
+            f"{shared[0]!r} also belongs to {other_name!r} in the same account; an order needs one owner",
+        )
+    common = one.symbols is None or other.symbols is None or bool(set(one.symbols) & set(other.symbols))
+    if common and (one.exclusive or other.exclusive):
+        claims = name if one.exclusive else other_name
+        yield Fault(
+            f"strategies.{claims}.exclusive",
+            f"{name!r} and {other_name!r} trade the same symbols of {one.venue}/{one.account}, so neither has them "
+            f"for itself; "
+            "give each an account or symbols of its own, or set exclusive: false",
+        )
+
+
+def _policy(policy: object) -> Iterator[Fault]:
+    if not isinstance(policy, PolicySettings):
+        return
+    for index, rule in enumerate(policy.rules):
+        for pattern in rule.alerts:
+            if not pattern.strip():
+                yield Fault(f"policy.rules[{index}].alerts", "an empty pattern matches no alert")
+
+
+def _near(value: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(value, names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there {'is' if len(names) == 1 else 'are'}: {', '.join(names)}" if names else "; none is configured"
