@@ -31,8 +31,8 @@ class Notice:
     """What a person must know first.
 
     ``key`` groups notices of one incident (PagerDuty's ``dedup_key``); ``resolves`` ends that incident.
-    ``severity`` is ``critical``, ``error``, ``warning`` or ``info`` (PagerDuty's words).  ``headline`` is one line without
-    jargon; ``facts`` are shown as a table, in order; values hold no secrets.  ``at`` is RFC 3339 UTC.
+    ``severity`` is ``critical``, ``error``, ``warning`` or ``info`` (PagerDuty's words).  ``headline`` is one line
+    without jargon; ``facts`` are shown as a table, in order; values hold no secrets.  ``at`` is RFC 3339 UTC.
     """
 
     key: str

@@ -1,0 +1,208 @@
+"""What a person is told: from the facts of a trip to a notice, the most important first."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from webhook.actions.demand import Finding, Found
+from webhook.killswitch.port import ResumeRequest, Switch, Trip
+from webhook.killswitch.states import Action, State
+from webhook.notify.port import Notice, NoticeKind
+from webhook.policy.scope import Scope
+
+_DONE_SO_FAR = {
+    Action.PAGE: "nothing was done by itself",
+    Action.REDUCE: "engines are set to reduce-only and orders that add exposure are being cancelled",
+    Action.HALT: "engines are being blocked and all orders cancelled",
+    Action.FLATTEN: "engines are being blocked, all orders cancelled, positions closed",
+}
+
+
+class Composer:
+    """Writes notices; ``link`` is the address of the service's page, if people can reach it."""
+
+    def __init__(self, link: str | None = None) -> None:
+        self._link = link
+
+    def tripped(self, trip: Trip, *, uncovered: bool) -> Notice:
+        """A trip begins; ``uncovered``: no venue account is in its scope, so nothing can be proved empty."""
+        what = _DONE_SO_FAR[trip.action]
+        headline = f"{trip.action.value.upper()} {trip.scope}: {trip.actor} - {what}"
+        if uncovered:
+            headline = f"{trip.action.value.upper()} {trip.scope}: NO configured venue account is in this scope; cancel by hand"
+        severity = "critical" if trip.action.rank >= Action.HALT.rank or uncovered else "warning"
+        return self._of_trip(NoticeKind.TRIP, trip, severity, headline)
+
+    def paged(
+        self,
+        scope: Scope | None,
+        name: str,
+        reason: str,
+        at: datetime,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str],
+    ) -> Notice:
+        """A rule asked only for a person."""
+        return Notice(
+            key=f"andon/page/{name}/{scope or ''}",
+            kind=NoticeKind.PAGE,
+            severity=_severity(labels),
+            headline=f"{name}: {annotations.get('summary', reason)}",
+            at=at.isoformat(),
+            facts={"reason": reason, **_shown(labels), **_told(annotations)},
+            runbook_url=annotations.get("runbook_url"),
+            link=self._link,
+        )
+
+    def refused(
+        self, name: str, code: str, reason: str, at: datetime, labels: Mapping[str, str], annotations: Mapping[str, str]
+    ) -> Notice:
+        """A kill alert fired and was not carried out: somebody must look at once."""
+        return Notice(
+            key=f"andon/refused/{name}/{code}",
+            kind=NoticeKind.REFUSED,
+            severity="critical",
+            headline=f"NOT DONE: alert {name} asked for an action that was refused ({code})",
+            at=at.isoformat(),
+            facts={"why": reason, **_shown(labels), **_told(annotations)},
+            runbook_url=annotations.get("runbook_url"),
+            link=self._link,
+        )
+
+    def verified(self, trip: Trip) -> Notice:
+        """Every venue account in scope was re-read and is empty (and flat, if asked)."""
+        flat = trip.action is Action.FLATTEN
+        proof = {
+            Action.REDUCE: "no order that adds exposure is left",
+            Action.HALT: "re-read at the venue: no open order",
+            Action.FLATTEN: "re-read at the venue: no open order and no position",
+        }[trip.action if trip.action is not Action.PAGE else Action.HALT]
+        seconds = trip.stages.get("flat" if flat else "empty")
+        after = "" if seconds is None else f" after {seconds:.2f} s"
+        return self._of_trip(NoticeKind.VERIFIED, trip, "info", f"VERIFIED {trip.scope}: {proof}{after}")
+
+    def not_verified(self, trip: Trip, finding: Finding) -> Notice:
+        """A deadline passed; the service goes on trying."""
+        if not finding.known:
+            left = f"{finding.target} does not answer ({finding.detail.get('reason', 'unknown')})"
+        elif finding.found is Found.BLOCK_LATE:
+            left = f"engine {finding.target} did not confirm that it stopped"
+        else:
+            left = f"{finding.orders} orders and {finding.positions} positions left at {finding.target}"
+        notice = self._of_trip(
+            NoticeKind.NOT_VERIFIED, trip, "critical", f"NOT VERIFIED {trip.scope}: {left}; still trying"
+        )
+        return _with(notice, {"left_notional": str(finding.notional), **finding.detail})
+
+    def halt_broken(self, trip: Trip, finding: Finding) -> Notice:
+        """Something trades through the halt."""
+        if finding.found is Found.RUNS_AGAIN:
+            text = f"engine {finding.target} runs again; it is being blocked again"
+        else:
+            text = (
+                f"{finding.orders} orders and {finding.positions} positions appeared at {finding.target} after it was "
+                f"verified; they are being removed"
+            )
+        return _with(
+            self._of_trip(NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}"),
+            dict(finding.detail),
+        )
+
+    def shadow(self, trip: Trip, findings: Sequence[Finding]) -> Notice:
+        """Shadow mode: what would have been done."""
+        orders = sum(finding.orders for finding in findings)
+        positions = sum(finding.positions for finding in findings)
+        return self._of_trip(
+            NoticeKind.VERIFIED,
+            trip,
+            "info",
+            f"SHADOW {trip.scope}: would have cancelled {orders} orders and closed {positions} positions; NOTHING was sent",
+        )
+
+    def resume_requested(self, request: ResumeRequest) -> Notice:
+        """A second person is needed."""
+        return Notice(
+            key=f"andon/{request.scope}",
+            kind=NoticeKind.RESUME_REQUESTED,
+            severity="warning",
+            headline=f"{request.requested_by} asks to resume {request.scope}; a second person must approve",
+            at=request.requested_at.isoformat(),
+            facts={"reason": request.reason, "request": request.id, "expires_at": request.expires_at.isoformat()},
+            link=self._link,
+        )
+
+    def resumed(self, switch: Switch, at: datetime, by: str) -> Notice:
+        """The scope trades again; the incident ends."""
+        was = "reduce-only" if switch.state is State.DEGRADED else "halted"
+        return Notice(
+            key=f"andon/{switch.scope}",
+            kind=NoticeKind.RESUMED,
+            severity="info",
+            headline=f"RESUMED {switch.scope} (was {was}) by {by}",
+            at=at.isoformat(),
+            facts={"trip": switch.trip_id},
+            resolves=True,
+            link=self._link,
+        )
+
+    def fault(
+        self, key: str, headline: str, at: datetime, facts: Mapping[str, Any] | None = None, *, resolves: bool = False
+    ) -> Notice:
+        """The service itself is in trouble (or no longer is, with *resolves*)."""
+        return Notice(
+            key=f"andon/fault/{key}",
+            kind=NoticeKind.FAULT,
+            severity="critical",
+            headline=headline,
+            at=at.isoformat(),
+            facts=dict(facts or {}),
+            resolves=resolves,
+            link=self._link,
+        )
+
+    def _of_trip(self, kind: NoticeKind, trip: Trip, severity: str, headline: str) -> Notice:
+        return Notice(
+            key=f"andon/{trip.scope}",
+            kind=kind,
+            severity=severity,
+            headline=headline,
+            at=trip.received_at.isoformat(),
+            facts={
+                "action": trip.action.value,
+                "scope": str(trip.scope),
+                "asked_by": f"{trip.actor} ({trip.source})",
+                "why": trip.reason,
+                "trip": trip.id,
+                "status": trip.status.value,
+                **{f"seconds_to_{stage}": round(seconds, 3) for stage, seconds in trip.stages.items()},
+                **_told(trip.annotations),
+            },
+            runbook_url=trip.annotations.get("runbook_url"),
+            link=self._link,
+        )
+
+
+def _severity(labels: Mapping[str, str]) -> str:
+    return {"critical": "critical", "warning": "warning"}.get(labels.get("severity", ""), "info")
+
+
+def _shown(labels: Mapping[str, str]) -> dict[str, str]:
+    return {f"label_{name}": value[:200] for name, value in sorted(labels.items()) if name != "alertname"}
+
+
+def _told(annotations: Mapping[str, str]) -> dict[str, str]:
+    return {name: annotations[name][:500] for name in ("summary", "description") if name in annotations}
+
+
+def _with(notice: Notice, facts: Mapping[str, Any]) -> Notice:
+    return Notice(
+        notice.key,
+        notice.kind,
+        notice.severity,
+        notice.headline,
+        notice.at,
+        {**notice.facts, **facts},
+        notice.resolves,
+        notice.runbook_url,
+        notice.link,
+    )

@@ -1,0 +1,122 @@
+"""The durable outbox: notices go out with retries, from threads of their own, never in the way of a kill."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from webhook.clock import Clock
+from webhook.errors import AndonError, PermanentError, StoreOutageError, TemporaryError
+from webhook.killswitch.port import Parcel, Store, Transaction
+from webhook.notify.port import Notice, NoticeKind, Notifier
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)
+SEND_TIMEOUT_SECONDS = 10.0
+GIVE_UP_AFTER = timedelta(hours=24)
+SLOWEST_RETRY_SECONDS = 60.0
+
+
+def enqueue(tx: Transaction, notice: Notice, notifiers: Mapping[str, Notifier]) -> None:
+    """Put a notice into the outbox of every notifier that wants it; part of the caller's transaction."""
+    for name, notifier in notifiers.items():
+        if notifier.accepts(notice):
+            tx.enqueue(name, notice.key, packed(notice), datetime.fromisoformat(notice.at))
+
+
+def packed(notice: Notice) -> dict[str, Any]:
+    """The JSON form that is stored."""
+    return {**asdict(notice), "kind": notice.kind.value}
+
+
+def unpacked(body: Mapping[str, Any]) -> Notice:
+    """The notice of its stored form."""
+    return Notice(**{**body, "kind": NoticeKind(body["kind"])})
+
+
+class Outbox:
+    """Delivers what waits; one slow destination never holds up another."""
+
+    def __init__(
+        self,
+        store: Store,
+        notifiers: Mapping[str, Notifier],
+        clock: Clock,
+        owner: str,
+        sent: Callable[[str], None],
+        failed: Callable[[str, str], None],
+    ) -> None:
+        """*sent* and *failed* (with a reason) count for the metrics, by notifier."""
+        self._store = store
+        self._notifiers = notifiers
+        self._clock = clock
+        self._owner = owner
+        self._sent = sent
+        self._failed = failed
+        self._pools = {
+            name: ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"notify-{name}") for name in notifiers
+        }
+
+    def deliver_due(self) -> int:
+        """Claim what is due and hand it to the destinations' threads; returns how many. Raises `StoreOutageError`."""
+        now = self._clock.now()
+        with self._store.view() as tx:
+            if not any(tx.waiting_parcels().values()):
+                return 0
+        with self._store.begin() as tx:
+            parcels = tx.claim_parcels(self._owner, now, now + LEASE, 50)
+        for parcel in parcels:
+            pool = self._pools.get(parcel.notifier)
+            if pool is None:
+                self._settle(replace(parcel, status="failed", last_error="this notifier is no longer configured"))
+            else:
+                pool.submit(self._deliver, parcel)
+        return len(parcels)
+
+    def stop(self) -> None:
+        """Stop taking work; what is under way may finish, the rest is still in the outbox."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _deliver(self, parcel: Parcel) -> None:
+        tries = parcel.tries + 1
+        try:
+            self._notifiers[parcel.notifier].send(unpacked(parcel.notice), SEND_TIMEOUT_SECONDS)
+        except AndonError as error:
+            self._failed(parcel.notifier, error.reason)
+            log.warning("notify.failed", notifier=parcel.notifier, tries=tries, reason=error.reason, error=str(error))
+            done = replace(parcel, tries=tries, last_error=str(error)[:500])
+            too_old = self._clock.now() - parcel.created_at > GIVE_UP_AFTER
+            if isinstance(error, PermanentError) or too_old:
+                done = replace(done, status="failed")
+            else:
+                wait = min(2.0 ** min(tries, 10) * 0.5, SLOWEST_RETRY_SECONDS)
+                if isinstance(error, TemporaryError) and error.retry_after:
+                    wait = max(wait, min(error.retry_after, 600.0))
+                done = replace(done, next_at=self._clock.now() + timedelta(seconds=wait))
+        except Exception as error:  # one of the named borders: a notifier's fault must not lose the notice
+            log.exception("notify.fault", notifier=parcel.notifier)
+            self._failed(parcel.notifier, "fault")
+            wait = min(2.0 ** min(tries, 10), SLOWEST_RETRY_SECONDS)
+            done = replace(
+                parcel,
+                tries=tries,
+                last_error=type(error).__name__,
+                next_at=self._clock.now() + timedelta(seconds=wait),
+            )
+        else:
+            self._sent(parcel.notifier)
+            done = replace(parcel, tries=tries, status="sent", last_error=None)
+        self._settle(done)
+
+    def _settle(self, parcel: Parcel) -> None:
+        try:
+            with self._store.begin() as tx:
+                tx.put_parcel(replace(parcel, owner=None, lease_until=None))
+        except StoreOutageError:
+            # The lease runs out and it is tried again: a second page is better than none.
+            log.warning("notify.not_settled", notifier=parcel.notifier, parcel=parcel.id)
