@@ -1,0 +1,25 @@
+"""The exchange accounts we can act on.  A new kind of venue is one file here and one line in `VENUES`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from webhook.actions.port import Venue
+from webhook.venues import paper
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKind:
+    """``options``: the model of ``venues[].options``; ``build(name, venue, account, mode, options, clock)`` makes one.
+
+    ``build`` reads secrets but calls nobody; it raises `webhook.errors.PermanentError` for what cannot be right.
+    """
+
+    options: type[BaseModel]
+    build: Callable[..., Venue]
+
+
+VENUES: dict[str, VenueKind] = {
+    "paper": VenueKind(paper.PaperOptions, paper.build),
+}
