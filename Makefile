@@ -25,20 +25,24 @@ up: ## Run the whole stack: with Docker Compose where an engine answers, else as
 	@bin/up
 
 .PHONY: down
-down: ## Stop a stack that was started elsewhere
-	@bin/down
+down: setup ## Stop a stack that was started elsewhere
+	@$(PYTHON_VENV) -m bin.stack down
+
+.PHONY: reload
+reload: setup ## Have the running Prometheus and Alertmanager read their configuration again (after tuning a rule)
+	@$(PYTHON_VENV) -m bin.stack reload
 
 .PHONY: token
 token: setup secrets ## Mint an operator token: make token NAME=alice ROLE=risk [HOURS=12]
-	@$(PYTHON_VENV) bin/operators.py mint "$(NAME)" "$(ROLE)" $(if $(HOURS),--hours $(HOURS))
+	@$(PYTHON_VENV) -m bin.stack token "$(NAME)" "$(ROLE)" $(if $(HOURS),--hours $(HOURS))
 
 .PHONY: drill
 drill: setup ## Break the sandbox for real and time the kill: make drill [ARGS='--help']
 	@.venv/bin/andon drill $(ARGS)
 
 .PHONY: logs
-logs: ## Follow the logs of the running stack
-	@bin/logs
+logs: setup ## Follow the logs of the running stack
+	@$(PYTHON_VENV) -m bin.stack logs
 
 .PHONY: test
 test: ## Set up what is missing and run every test
@@ -60,6 +64,7 @@ check: setup ## Lint, types, import rules, and that the committed dashboards are
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.venv/bin/mypy -p bin.stack -p grafana.build
 	@.venv/bin/lint-imports
 	@$(MAKE) dashboards
 	@git diff --exit-code --stat -- grafana/dashboards

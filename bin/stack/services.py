@@ -1,0 +1,210 @@
+"""Which processes make up a local stack, and their configuration.
+
+The committed configuration speaks Compose: `webhook:8700`, `/run/secrets/...`, `/var/lib/...`. A local stack uses the
+same files with those names replaced by loopback ports and paths under .run/, so that nothing is configured twice.
+"""
+
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ROOT / ".run"
+SECRETS = ROOT / "secrets"
+OPERATORS_FILE = SECRETS / "operators.json"
+HOST = "127.0.0.1"
+
+DEFAULT_PORTS = {
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "webhook": 8700,
+    "system-exporter": 9101,
+    "market-data-exporter": 9102,
+    "trading-exporter": 9103,
+    "venue": 8710,
+    "engine": 8720,
+    "pager": 8730,
+}
+# Folders of configuration and the files of them that are copied into .run/ with names and paths replaced.
+CONFIGURATION = (
+    "prometheus/*.yml",
+    "prometheus/rules/*.yml",
+    "alertmanager/*.yml",
+    "webhook/*.yml",
+    "exporters/*.yml",
+    "sandbox/*.yml",
+)
+
+
+class SetupError(Exception):
+    """The stack cannot be started; the message says what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process: what to run, where it listens and which path says that it is healthy."""
+
+    name: str
+    argv: tuple[str, ...]
+    port: int
+    health: str = "/healthz"
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_seconds: float = 10.0
+
+    @property
+    def url(self) -> str:
+        """Where it is, on loopback."""
+        return f"http://{HOST}:{self.port}"
+
+
+def port_variable(name: str) -> str:
+    """The environment variable that moves a service to another port."""
+    return f"ANDON_{name.replace('-', '_').upper()}_PORT"
+
+
+def read_ports(environ: Mapping[str, str]) -> dict[str, int]:
+    """Service name -> port. Raises SetupError when a variable is not a port or two services share one."""
+    ports: dict[str, int] = {}
+    for name, default in DEFAULT_PORTS.items():
+        text = environ.get(port_variable(name), str(default))
+        if not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise SetupError(f"{port_variable(name)} is {text!r}: a port is a number from 1 to 65535.")
+        port = int(text)
+        if port in ports.values():
+            other = next(other for other, taken in ports.items() if taken == port)
+            raise SetupError(f"{name} and {other} would both listen on port {port}: set {port_variable(name)}.")
+        ports[name] = port
+    return ports
+
+
+def refuse_taken_ports(ports: Mapping[str, int]) -> None:
+    """Raise SetupError naming every port that another program already listens on."""
+    taken = []
+    for name, port in ports.items():
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                taken.append(
+                    f"Port {port} ({name}) cannot be used: {error.strerror}. "
+                    f"Stop what listens there, or choose another: {port_variable(name)}={port + 10000} make up"
+                )
+    if taken:
+        raise SetupError("\n".join(taken))
+
+
+def localise(text: str, ports: Mapping[str, int], *, secrets: Path, state: Path) -> str:
+    """A configuration text written for Compose, with this machine's addresses and paths."""
+    for name, port in ports.items():
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}:{DEFAULT_PORTS[name]}\b", f"{HOST}:{port}", text)
+    return text.replace("/run/secrets/", f"{secrets}/").replace("/var/lib/andon", str(state))
+
+
+def render(ports: Mapping[str, int], *, root: Path = ROOT, run: Path = RUN, secrets: Path = SECRETS) -> None:
+    """Write the localised configuration into `run`; files that are gone from the source go there too."""
+    state = run / "state"
+    state.mkdir(parents=True, exist_ok=True)
+    for pattern in CONFIGURATION:
+        folder = run / "config" / Path(pattern).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        sources = sorted(root.glob(pattern))
+        for stale in {file.name for file in folder.glob("*.yml")} - {source.name for source in sources}:
+            (folder / stale).unlink()
+        for source in sources:
+            (folder / source.name).write_text(localise(source.read_text(), ports, secrets=secrets, state=state))
+
+
+def binary(*names: str) -> str:
+    """The first of these programs on the PATH (or unpacked by bin/setup.sh)."""
+    unpacked = ROOT / ".cache" / "debian" / "usr" / "bin"
+    for name in names:
+        found = shutil.which(name) or shutil.which(name, path=str(unpacked))
+        if found:
+            return found
+    raise SetupError(f"{' or '.join(names)} was not found: run bin/setup.sh stack")
+
+
+def replay_file(environ: Mapping[str, str]) -> Path | None:
+    """The capture that the sandbox venue replays (ANDON_REPLAY), or None for the synthetic walk."""
+    given = environ.get("ANDON_REPLAY", "")
+    if not given:
+        return None
+    file = Path(given).expanduser().resolve()
+    if not file.is_file():
+        raise SetupError(f"ANDON_REPLAY names {file}, which is not a file.")
+    return file
+
+
+def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Service, ...], ...]:
+    """The stack in waves: a wave is started when every service of the wave before it is healthy."""
+    python = sys.executable
+    config = RUN / "config"
+    state = RUN / "state"
+
+    def sandbox(name: str, *arguments: str) -> Service:
+        argv = (python, "-m", "sandbox", name, "--host", HOST, "--port", str(ports[name]), *arguments)
+        return Service(name, argv, ports[name])
+
+    def exporter(name: str) -> Service:
+        service = f"{name}-exporter"
+        argv = (python, "-m", "exporters", name, "--config", str(config / "exporters" / "exporters.sandbox.yml"))
+        return Service(service, argv, ports[service])
+
+    return (
+        (
+            sandbox(
+                "venue",
+                "--accounts",
+                str(SECRETS / "sandbox_accounts.json"),
+                *(("--replay", str(replay), "--loop") if replay else ()),
+            ),
+            sandbox("pager"),
+            exporter("trading"),
+        ),
+        (sandbox("engine"), exporter("market-data"), exporter("system")),
+        (
+            Service(
+                "webhook",
+                (python, "-m", "webhook", "serve", "--config", str(config / "webhook" / "andon.sandbox.yml")),
+                ports["webhook"],
+                stop_seconds=30.0,
+            ),
+        ),
+        (
+            Service(
+                "alertmanager",
+                (
+                    binary("alertmanager", "prometheus-alertmanager"),
+                    f"--config.file={config / 'alertmanager' / 'alertmanager.yml'}",
+                    f"--storage.path={state / 'alertmanager'}",
+                    "--data.retention=120h",
+                    f"--web.listen-address={HOST}:{ports['alertmanager']}",
+                    f"--web.external-url=http://{HOST}:{ports['alertmanager']}",
+                    "--cluster.listen-address=",
+                ),
+                ports["alertmanager"],
+                "/-/ready",
+            ),
+        ),
+        (
+            Service(
+                "prometheus",
+                (
+                    binary("prometheus"),
+                    f"--config.file={config / 'prometheus' / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={state / 'prometheus'}",
+                    "--storage.tsdb.retention.time=2d",
+                    f"--web.listen-address={HOST}:{ports['prometheus']}",
+                    f"--web.external-url=http://{HOST}:{ports['prometheus']}",
+                    "--rules.alert.resend-delay=5s",
+                ),
+                ports["prometheus"],
+                "/-/ready",
+            ),
+        ),
+    )

@@ -1,0 +1,36 @@
+"""What `make up` prints when the stack is healthy: where everything is, who may act, what to try."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+# The two people that a resume needs, so that the sandbox can be played through by one.
+ONE_TIME_OPERATORS = {"operator": "risk", "approver": "risk"}
+TOKEN_LIFETIME = timedelta(hours=12)
+
+
+def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool) -> str:
+    """The text; `ports` by service name, `tokens` by operator name."""
+    url = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    grafana = (
+        f"{url['grafana']}   user admin, password in secrets/grafana_admin_password"
+        if docker
+        else "runs with Docker only; its dashboards are grafana/dashboards/*.json, to import anywhere"
+    )
+    return f"""
+  Console        {url["webhook"]}
+  Prometheus     {url["prometheus"]}/alerts
+  Alertmanager   {url["alertmanager"]}
+  Grafana        {grafana}
+  Sandbox        venue {url["venue"]}  engine {url["engine"]}  pager {url["pager"]}
+  Exporters      system {url["system-exporter"]}  market-data {url["market-data-exporter"]}
+                 trading {url["trading-exporter"]}
+
+  Two people may act until they expire in 12 hours; these tokens are not shown again:
+    operator (risk)   {tokens["operator"]}
+    approver (risk)   {tokens["approver"]}
+
+  Next, in another terminal:
+    make drill        a strategy bleeds until its drawdown breaches; watch it being stopped and verified
+    make logs         what the services say
+    make down         stop everything (as does Ctrl-C here)
+"""
