@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from webhook.actions.port import Engine
-from webhook.engines import paper
+from webhook.engines import http, paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +21,6 @@ class EngineKind:
 
 
 ENGINES: dict[str, EngineKind] = {
+    "http": EngineKind(http.Options, http.build),
     "paper": EngineKind(paper.PaperOptions, paper.build),
 }
