@@ -1,0 +1,161 @@
+"""A store in an SQL database: one write transaction at a time, and every failure an outage that heals by itself.
+
+What SQLite and PostgreSQL do differently (how to connect, how writers queue, what an error means) is a `Database`.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from webhook.clock import Clock
+from webhook.errors import StoreOutageError
+from webhook.killswitch.port import Transaction
+from webhook.storage.migrate import bring_up_to_date, check_up_to_date
+from webhook.storage.transaction import SqlTransaction
+
+
+class Database(Protocol):
+    """One kind of database."""
+
+    name: str
+    """For messages: where it is, without secrets."""
+    busy_seconds: float
+    """How long a writer waits for its turn."""
+
+    def connect(self) -> Engine:
+        """Make the pool of connections; opens none yet."""
+
+    def check(self) -> None:
+        """Look, cheaply, whether the database is still the one that was opened; raises `OSError` when it is gone.
+
+        Raises `ReplacedError` when another one is in its place, so that the connections are opened anew.
+        """
+
+    def begin_write(self, connection: Connection) -> None:
+        """Begin a transaction that no other writer, of any process, can be in at the same time."""
+
+    def begin_view(self, connection: Connection) -> None:
+        """Begin a transaction that sees one moment and cannot write."""
+
+    def reason(self, error: BaseException) -> str:
+        """A short token for what went wrong: ``busy``, ``full``, ``read_only``, ``connection`` or ``store``."""
+
+
+class ReplacedError(Exception):
+    """The database that was opened is not the one that is there now."""
+
+
+OUTAGES = (DBAPIError, PoolTimeoutError, OSError)
+
+
+class SqlStore:
+    """See `webhook.killswitch.port.Store`; thread-safe."""
+
+    def __init__(self, database: Database, clock: Clock, *, migrate: bool = True) -> None:
+        self._database = database
+        self._clock = clock
+        self._migrate = migrate
+        self._engine: Engine = database.connect()
+        self._prepared = False
+        self._preparing = threading.Lock()
+        # Writers of this process queue here, in order and without polling; those of other processes in the database.
+        self._writing = threading.Lock()
+        self._mine = threading.local()
+
+    def prepare(self) -> None:
+        """Bring the tables up to date once; later calls do nothing."""
+        with self._preparing:
+            if self._prepared:
+                return
+            with self._outages(), self._engine.connect() as connection:
+                self._database.begin_write(connection)
+                if self._migrate:
+                    bring_up_to_date(connection)
+                else:
+                    check_up_to_date(connection)
+                connection.commit()
+            with self._outages():
+                self._database.check()
+            self._prepared = True
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """See the port."""
+        return self._begin()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Transaction]:
+        if getattr(self._mine, "writing", False):
+            raise RuntimeError("a transaction was begun inside another one of the same thread")
+        self._ready()
+        if not self._writing.acquire(timeout=self._database.busy_seconds):
+            raise StoreOutageError(f"{self._database.name}: no turn to write in time", reason="busy")
+        self._mine.writing = True
+        try:
+            with self._outages(), self._connected() as connection:
+                self._database.begin_write(connection)
+                yield SqlTransaction(connection, writable=True)
+                connection.commit()
+        finally:
+            self._mine.writing = False
+            self._writing.release()
+
+    def view(self) -> AbstractContextManager[Transaction]:
+        """See the port."""
+        return self._view()
+
+    @contextmanager
+    def _view(self) -> Iterator[Transaction]:
+        self._ready()
+        with self._outages(), self._connected() as connection:
+            self._database.begin_view(connection)
+            yield SqlTransaction(connection, writable=False)
+            connection.rollback()
+
+    def ping(self) -> None:
+        """See the port."""
+        now = self._clock.now()
+        with self.begin() as transaction:
+            transaction.acquire_lease("ping", "ping", now, now + timedelta(seconds=1))
+
+    def close(self) -> None:
+        """See the port."""
+        self._engine.dispose()
+
+    def _ready(self) -> None:
+        if not self._prepared:
+            self.prepare()
+            return
+        with self._outages():
+            try:
+                self._database.check()
+            except ReplacedError:
+                with self._preparing:
+                    self._engine.dispose()
+                    self._prepared = False
+                self.prepare()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            try:
+                yield connection
+            except OUTAGES:
+                # A connection that has seen a full or vanished disk is not trusted again.
+                connection.invalidate()
+                raise
+
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        try:
+            yield
+        except OUTAGES as error:
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+            reason = self._database.reason(cause)
+            first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            raise StoreOutageError(f"{self._database.name}: {first_line}", reason=reason) from error

@@ -1,0 +1,245 @@
+"""One SQL transaction as the `webhook.killswitch.port.Transaction` that the service knows."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webhook.audit.chain import seal
+from webhook.killswitch.port import (
+    Episode,
+    Parcel,
+    Record,
+    ResumeRequest,
+    ResumeStatus,
+    Step,
+    StepStatus,
+    Switch,
+    Trip,
+    TripStatus,
+)
+from webhook.killswitch.states import Action, State
+from webhook.policy.scope import Scope, widest_first
+from webhook.storage import tables
+
+Kept = TypeVar("Kept", Switch, Trip, Step, Episode, ResumeRequest, Parcel, Record)
+
+_UNFINISHED = [status for status in StepStatus if not status.final]
+
+
+class SqlTransaction:
+    """Reads and writes over one connection; `webhook.storage.sql.SqlStore` begins and ends it."""
+
+    def __init__(self, connection: Connection, *, writable: bool) -> None:
+        self._connection = connection
+        self._writable = writable
+        self._head: Record | None = None
+
+    def switches(self) -> tuple[Switch, ...]:
+        """See the port."""
+        found = {switch.scope: switch for switch in self._read(Switch, tables.switches)}
+        return tuple(found[scope] for scope in widest_first(found))
+
+    def switch(self, scope: Scope) -> Switch:
+        """See the port."""
+        found = self._read(Switch, tables.switches, tables.switches.c.scope == scope)
+        return found[0] if found else Switch(scope, State.NORMAL)
+
+    def put_switch(self, switch: Switch) -> None:
+        """See the port."""
+        self._put(tables.switches, (switch,))
+
+    def trip(self, trip_id: str) -> Trip | None:
+        """See the port."""
+        found = self._read(Trip, tables.trips, tables.trips.c.id == trip_id)
+        return found[0] if found else None
+
+    def trips(self, *, statuses: tuple[TripStatus, ...] | None = None, limit: int = 100) -> tuple[Trip, ...]:
+        """See the port."""
+        columns = tables.trips.c
+        query = select(tables.trips).order_by(columns.received_at.desc(), columns.id.desc()).limit(limit)
+        if statuses is not None:
+            query = query.where(columns.status.in_(statuses))
+        return tuple(Trip(*row) for row in self._connection.execute(query))
+
+    def put_trip(self, trip: Trip) -> None:
+        """See the port."""
+        self._put(tables.trips, (trip,))
+
+    def count_trips(self, since: datetime) -> int:
+        """See the port."""
+        columns = tables.trips.c
+        query = select(func.count()).where(columns.received_at >= since, columns.action != Action.PAGE)
+        return int(self._connection.execute(query).scalar_one())
+
+    def steps(self, trip_id: str) -> tuple[Step, ...]:
+        """See the port."""
+        columns = tables.steps.c
+        query = select(tables.steps).where(columns.trip_id == trip_id).order_by(columns.order, columns.id)
+        return tuple(Step(*row) for row in self._connection.execute(query))
+
+    def put_steps(self, steps: tuple[Step, ...]) -> None:
+        """See the port."""
+        self._put(tables.steps, steps)
+
+    def claim_steps(self, trip_id: str, owner: str, now: datetime, until: datetime) -> tuple[Step, ...]:
+        """See the port."""
+        self._must_write()
+        columns = tables.steps.c
+        free = or_(_not_held(columns, now), columns.owner == owner)
+        claim = (
+            update(tables.steps)
+            .where(columns.trip_id == trip_id, columns.status.in_(_UNFINISHED), free)
+            .values(owner=owner, lease_until=until)
+            .returning(tables.steps)
+        )
+        taken = [Step(*row) for row in self._connection.execute(claim)]
+        return tuple(sorted(taken, key=lambda step: (step.order, step.id)))
+
+    def episode(self, fingerprint: str, starts_at: datetime) -> Episode | None:
+        """See the port."""
+        columns = tables.episodes.c
+        found = self._read(
+            Episode, tables.episodes, and_(columns.fingerprint == fingerprint, columns.starts_at == starts_at)
+        )
+        return found[0] if found else None
+
+    def put_episode(self, episode: Episode) -> None:
+        """See the port."""
+        self._put(tables.episodes, (episode,))
+
+    def resume_request(self, request_id: str) -> ResumeRequest | None:
+        """See the port."""
+        found = self._read(ResumeRequest, tables.resume_requests, tables.resume_requests.c.id == request_id)
+        return found[0] if found else None
+
+    def resume_requests(self, *, status: ResumeStatus | None = None) -> tuple[ResumeRequest, ...]:
+        """See the port."""
+        columns = tables.resume_requests.c
+        query = select(tables.resume_requests).order_by(columns.requested_at.desc(), columns.id.desc())
+        if status is not None:
+            query = query.where(columns.status == status)
+        return tuple(ResumeRequest(*row) for row in self._connection.execute(query))
+
+    def put_resume_request(self, request: ResumeRequest) -> None:
+        """See the port."""
+        self._put(tables.resume_requests, (request,))
+
+    def enqueue(self, notifier: str, key: str, notice: dict[str, Any], at: datetime) -> None:
+        """See the port."""
+        self._must_write()
+        row = {"notifier": notifier, "key": key, "notice": notice, "created_at": at, "next_at": at}
+        # A list of one keeps SQLAlchemy from asking for the new id, which nobody needs.
+        self._connection.execute(insert(tables.parcels), [{**row, "status": "waiting", "tries": 0}])
+
+    def claim_parcels(self, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
+        """See the port."""
+        self._must_write()
+        one, older = tables.parcels.alias("one"), tables.parcels.alias("older")
+        is_behind = exists().where(
+            older.c.status == "waiting",
+            older.c.notifier == one.c.notifier,
+            older.c.key == one.c.key,
+            older.c.id < one.c.id,
+        )
+        due = (
+            select(one.c.id)
+            .where(one.c.status == "waiting", one.c.next_at <= now, _not_held(one.c, now), ~is_behind)
+            .order_by(one.c.id)
+            .limit(limit)
+        )
+        claim = (
+            update(tables.parcels)
+            .where(tables.parcels.c.id.in_(due.scalar_subquery()))
+            .values(owner=owner, lease_until=until)
+            .returning(tables.parcels)
+        )
+        taken = [Parcel(*row) for row in self._connection.execute(claim)]
+        return tuple(sorted(taken, key=lambda parcel: parcel.id))
+
+    def put_parcel(self, parcel: Parcel) -> None:
+        """See the port."""
+        self._put(tables.parcels, (parcel,))
+
+    def waiting_parcels(self) -> dict[str, int]:
+        """See the port."""
+        columns = tables.parcels.c
+        query = (
+            select(columns.notifier, func.count())
+            .where(columns.status == "waiting")
+            .group_by(columns.notifier)
+            .order_by(columns.notifier)
+        )
+        return {notifier: int(count) for notifier, count in self._connection.execute(query)}
+
+    def append(self, kind: str, actor: str, body: dict[str, Any], at: datetime, *, version: int = 1) -> Record:
+        """See the port."""
+        self._must_write()
+        # Writers are serialised, so the head that this transaction has read is the head until it ends.
+        last = self._head or self.last_record()
+        record = seal(last, kind=kind, actor=tables.plain_text(actor), body=body, at=at, version=version)
+        self._connection.execute(insert(tables.journal), [_row(record)])
+        self._head = record
+        return record
+
+    def records(self, *, after: int = 0, limit: int = 1000) -> tuple[Record, ...]:
+        """See the port."""
+        columns = tables.journal.c
+        query = select(tables.journal).where(columns.sequence > after).order_by(columns.sequence).limit(limit)
+        return tuple(Record(*row) for row in self._connection.execute(query))
+
+    def last_record(self) -> Record | None:
+        """See the port."""
+        row = self._connection.execute(
+            select(tables.journal).order_by(tables.journal.c.sequence.desc()).limit(1)
+        ).one_or_none()
+        return None if row is None else Record(*row)
+
+    def acquire_lease(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
+        """See the port."""
+        self._must_write()
+        columns = tables.leases.c
+        row = self._connection.execute(select(columns.owner, columns.until).where(columns.name == name)).one_or_none()
+        if row is not None and row.owner != owner and row.until > now:
+            return False
+        self._upsert(tables.leases, [{"name": name, "owner": owner, "until": until}])
+        return True
+
+    def release_lease(self, name: str, owner: str) -> None:
+        """See the port."""
+        self._must_write()
+        columns = tables.leases.c
+        self._connection.execute(tables.leases.delete().where(columns.name == name, columns.owner == owner))
+
+    def _read(self, kind: type[Kept], table: Table, condition: ColumnElement[bool] | None = None) -> list[Kept]:
+        query = select(table) if condition is None else select(table).where(condition)
+        return [kind(*row) for row in self._connection.execute(query)]
+
+    def _put(self, table: Table, things: Sequence[Kept]) -> None:
+        self._must_write()
+        if things:
+            self._upsert(table, [_row(thing) for thing in things])
+
+    def _upsert(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table)
+        keys = [column.key for column in table.primary_key]
+        changes = {column.key: statement.excluded[column.key] for column in table.c if column.key not in keys}
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes), rows
+        )
+
+    def _must_write(self) -> None:
+        if not self._writable:
+            raise RuntimeError("a view only reads: use Store.begin() to write")
+
+
+def _not_held(columns: Any, now: datetime) -> ColumnElement[bool]:
+    return or_(columns.owner.is_(None), columns.lease_until.is_(None), columns.lease_until <= now)
+
+
+def _row(thing: Any) -> dict[str, Any]:
+    return {field.name: getattr(thing, field.name) for field in fields(thing)}
