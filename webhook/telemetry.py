@@ -48,6 +48,8 @@ class Snapshot:
     engines: dict[str, bool] = field(default_factory=dict)
     last_stages: dict[tuple[str, str], float] = field(default_factory=dict)
     mode: str = "live"
+    beat: float = 0.0
+    """Monotonic time when the worker last went round; 0 before the first time."""
 
 
 class Telemetry:

@@ -39,9 +39,9 @@ class EngineLine:
         self._clock = clock
         self._report = report
         self._fault = fault
-        self._timeout = timeout
+        self.timeout = timeout
         self._check_seconds = check_seconds
-        self._shadow = shadow
+        self.shadow = shadow
         self._demands: dict[str, BlockDemand] = {}
         self._wake = threading.Condition()
         self._stopping = False
@@ -79,7 +79,7 @@ class EngineLine:
             self._wake.notify_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._thread.is_alive():
-            self._thread.join(timeout=self._timeout * 2)
+            self._thread.join(timeout=self.timeout * 2)
 
     def _run(self) -> None:
         """Send again what is due: what was not confirmed, and the look at what was."""
@@ -103,13 +103,13 @@ class EngineLine:
         demand.tries += 1
         detail: dict[str, object] = {"tries": demand.tries}
         try:
-            if self._shadow:
+            if self.shadow:
                 demand.confirmed = True
                 detail["shadow"] = True
             else:
                 wanted = EngineState.REDUCE_ONLY if demand.action is Action.REDUCE else EngineState.BLOCKED
                 send = self.engine.reduce_only if wanted is EngineState.REDUCE_ONLY else self.engine.block
-                state = send(demand.scope, demand.reason, self._timeout)
+                state = send(demand.scope, demand.reason, self.timeout)
                 detail["state"] = state.value
                 # Blocked is more than was asked for by `reduce`, and good.
                 demand.confirmed = state in (wanted, EngineState.BLOCKED)
@@ -137,7 +137,7 @@ class EngineLine:
         with self._wake:
             demand.busy = False
             wanted = demand.trip_id in self._demands
-            if wanted and demand.confirmed and (self._shadow or not self.engine.capabilities.status):
+            if wanted and demand.confirmed and (self.shadow or not self.engine.capabilities.status):
                 # Nothing to look at later.
                 self._demands.pop(demand.trip_id)
             self._wake.notify_all()
@@ -148,7 +148,7 @@ class EngineLine:
         """Look whether an engine that was stopped trades again; if so, stop it again and tell."""
         state = EngineState.UNKNOWN
         try:
-            state = self.engine.status(demand.scope, self._timeout)
+            state = self.engine.status(demand.scope, self.timeout)
         except AndonError as error:
             # A dead engine sends no orders, and the sweep would see them: no reason to wake anybody here.
             log.info("engine.status_unknown", engine=self.engine.name, reason=error.reason)

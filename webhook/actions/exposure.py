@@ -27,7 +27,9 @@ def reach(scope: Scope, venue: str, account: str, attribution: Attribution) -> R
     symbols = None if symbol is None else (symbol,)
     if scope.get("strategy") is None:
         return Reach(symbols, whole=True)
-    return Reach(symbols, whole=attribution.positions_attributable(scope, venue, account))
+    # A strategy has the account, or just this symbol of it, for itself; else its orders are picked out by their ids.
+    alone = attribution.positions_attributable(scope, venue, account)
+    return Reach(symbols, whole=alone and (symbol is not None or attribution.symbols_of(scope, venue, account) is None))
 
 
 def orders_in_scope(
@@ -41,10 +43,7 @@ def positions_in_scope(
     positions: Iterable[Position], scope: Scope, venue: str, account: str, attribution: Attribution
 ) -> tuple[Position, ...]:
     """The positions that *scope* covers; none when they cannot be attributed to it."""
-    if not attribution.positions_attributable(scope, venue, account):
-        return ()
-    symbol = scope.get("symbol")
-    return tuple(position for position in positions if symbol in (None, position.symbol))
+    return tuple(one for one in positions if attribution.position_in_scope(scope, venue, account, one.symbol))
 
 
 def adding_exposure(orders: Sequence[OpenOrder], positions: Sequence[Position]) -> tuple[OpenOrder, ...]:
