@@ -52,7 +52,6 @@ def check(settings: Mapping[str, Any]) -> list[Fault]:
     """Everything found; *settings* holds the sections that are right by themselves."""
     return [
         *_secrets(settings),
-        *_store(settings.get("store")),
         *_unique(settings),
         *_strategies(settings.get("strategies"), settings.get("venues")),
         *_policy(settings.get("policy")),
@@ -90,13 +89,6 @@ def _option_files(options: Any, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(options, list):
         for index, value in enumerate(options):
             yield from _option_files(value, f"{path}[{index}]")
-
-
-def _store(store: object) -> Iterator[Fault]:
-    if isinstance(store, StoreSettings) and store.url.startswith("sqlite"):
-        folder = Path(make_url(store.url).database or "").parent
-        if not folder.is_dir():
-            yield Fault("store.url", f"the folder {folder} does not exist; make it, on a disk that survives a restart")
 
 
 def _unique(settings: Mapping[str, Any]) -> Iterator[Fault]:

@@ -1,0 +1,54 @@
+"""The Flask app: blueprints, the error table, headers and measurement; nothing else."""
+
+import secrets
+import time
+
+from flask import Flask, Response, g, request
+
+from webhook.clock import Clock, SystemClock
+from webhook.service import Service
+from webhook.settings import Settings
+from webhook.telemetry import Telemetry
+from webhook.web import alerts, audit, description, errors, health, metrics, page, resumes, switches, trips
+from webhook.web.auth import Gate
+from webhook.web.bodies import SMALL
+from webhook.web.context import Context
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def create_app(service: Service, settings: Settings, telemetry: Telemetry, clock: Clock | None = None) -> Flask:
+    """Make the app over a built service; reads the token files, and raises when one cannot be used."""
+    app = Flask("webhook.web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = SMALL
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    clock = clock or SystemClock()
+    context = Context(service, settings, telemetry, Gate.of(settings, clock), clock)
+    for noun in (alerts, switches, trips, resumes, audit, health, metrics, page):
+        app.register_blueprint(noun.blueprint(context))
+    app.register_blueprint(description.blueprint())
+    errors.install(app, telemetry)
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.monotonic()
+        g.request_id = secrets.token_hex(8)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        seconds = time.monotonic() - g.get("started", time.monotonic())
+        telemetry.requests(request.endpoint or "unknown", response.status_code, seconds)
+        return response
+
+    return app

@@ -1,0 +1,20 @@
+"""What every blueprint needs, given to it once."""
+
+from dataclasses import dataclass
+
+from webhook.clock import Clock
+from webhook.service import Service
+from webhook.settings import Settings
+from webhook.telemetry import Telemetry
+from webhook.web.auth import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The service behind the endpoints, and what guards and measures them."""
+
+    service: Service
+    settings: Settings
+    telemetry: Telemetry
+    gate: Gate
+    clock: Clock
