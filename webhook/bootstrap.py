@@ -27,7 +27,7 @@ from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
 from webhook.parts import Parts
 from webhook.policy.attribution import Attribution, StrategyOwnership
-from webhook.policy.check import faults as policy_faults
+from webhook.policy.faults import faults as policy_faults
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
 from webhook.policy.scope import Scope
 from webhook.recorder import Recorder
@@ -94,10 +94,9 @@ def validate(settings: Settings) -> list[Fault]:
                 continue
             _, faults = _options(kind.options, edge.options, f"{path}.options")
             found += faults
-    accounts = [(venue.venue, venue.account) for venue in settings.venues]
+    accounts = {(venue.venue, venue.account) for venue in settings.venues}
     found += [
-        Fault("policy", str(fault))
-        for fault in policy_faults(_policy(settings), _attribution(settings).owners, accounts)
+        Fault(one.path, one.message) for one in policy_faults(_policy(settings), _attribution(settings), accounts)
     ]
     return found
 

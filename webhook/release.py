@@ -49,10 +49,11 @@ class Release:
             answer = approvals.request(
                 principal,
                 tx.switch(scope),
-                reason,
+                reason=reason,
                 request_id=f"R{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
                 now=now,
-                ttl=parts.resume_ttl,
+                lifetime=parts.resume_ttl,
+                pending=tx.resume_requests(status=ResumeStatus.PENDING),
             )
             if isinstance(answer, ResumeRequest):
                 tx.put_resume_request(answer)
@@ -101,12 +102,9 @@ class Release:
             request = tx.resume_request(request_id)
             if request is None:
                 return Refusal("not_found", f"there is no request {request_id}")
-            own = request.requested_by.casefold() == principal.name.casefold()
-            if not own and not may(principal.role, Verb.APPROVE_RESUME):
-                return Refusal("forbidden", "only who asked, risk or admin may withdraw a request")
-            if request.status is not ResumeStatus.PENDING:
-                return Refusal("already", f"request {request_id} is {request.status.value} already")
-            done = replace(request, status=ResumeStatus.WITHDRAWN, decided_at=now)
+            done = approvals.withdraw(request, principal, now)
+            if isinstance(done, Refusal):
+                return done
             tx.put_resume_request(done)
             tx.append("resume_withdrawn", principal.name, _facts(done), now)
         return done
@@ -116,14 +114,15 @@ class Release:
         parts = self._parts
         now = parts.clock.now()
         with parts.store.view() as tx:
-            stale = [one for one in tx.resume_requests(status=ResumeStatus.PENDING) if one.expires_at <= now]
+            pending = tx.resume_requests(status=ResumeStatus.PENDING)
+            stale = [done for one in pending if (done := approvals.expire(one, now)) is not None]
             over = [one for one in tx.switches() if latch.expire(one, now) is not None]
         if not stale and not over:
             return
         freed: list[tuple[Switch, list[str]]] = []
         with parts.store.begin() as tx:
             for request in stale:
-                tx.put_resume_request(replace(request, status=ResumeStatus.EXPIRED, decided_at=now))
+                tx.put_resume_request(request)
                 tx.append("resume_expired", ACTOR, _facts(request), now)
             for switch in over:
                 before = tx.switch(switch.scope)
@@ -140,7 +139,7 @@ class Release:
         except AndonError as error:
             return Refusal(
                 "prometheus_unknown",
-                f"Prometheus cannot be asked whether a kill alert still fires ({error}); not knowing is not a reason to resume",
+                f"Prometheus cannot be asked whether a kill alert still fires ({error}); not knowing is no reason to resume",
             )
         names = set()
         for alert in batch.alerts:

@@ -25,7 +25,8 @@ from webhook.killswitch.states import Action, State
 from webhook.notify.outbox import Outbox
 from webhook.policy.decide import Outcome, decide
 from webhook.policy.scope import Scope
-from webhook.service import LEASE, Service
+from webhook.ruling import LEASE
+from webhook.service import Service
 from webhook.telemetry import Residual, Snapshot
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,7 @@ class Worker:
             thread.start()
 
     def stop(self) -> None:
-        """Stop the duties, then the lines, then write what is left; steps under way are taken up by the next process."""
+        """Stop the duties, then the lines, then write what is left; the next process goes on with what is under way."""
         self._stopping.set()
         for thread in self._threads:
             thread.join(timeout=5)

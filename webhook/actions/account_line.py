@@ -9,6 +9,7 @@ only if the engines were blocked, or had had their time, *before it began*.  Pos
 order that filled a moment before the first read shows up in the second.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +30,9 @@ from webhook.policy.attribution import Attribution
 log = structlog.get_logger(__name__)
 
 FEW_ORDERS = 50
-"""Up to this many orders are cancelled one by one when they outlived the first cancel: a cancel-all already missed them."""
+"""Up to this many orders are cancelled one by one when they outlive the first cancel: a cancel-all missed them."""
 WIDE_READS_AT_FIRST = 3
-"""So many reads of a new demand cover the whole account; later ones are narrow, as a wide read is dear at most venues."""
+"""So many reads of a new demand cover the whole account; later ones may be narrow: a wide read is dear."""
 WIDE_READ_EVERY = 10
 """Of the narrow sweeps every so many-th is wide, so that an order in a symbol nobody configured is found."""
 SLOWEST_RETRY_SECONDS = 1.0
@@ -207,19 +208,19 @@ class AccountLine:
         return self._retry_at - self._clock.monotonic()
 
     def _pace(self) -> float:
-        """Seconds until the next cycle: at once while a kill is young, slower when it is stuck, a sweep when all is done."""
+        """Seconds until the next cycle: none while a kill is young, more when it is stuck, a sweep when all is done."""
         with self._wake:
             urgent = [demand for demand in self._demands.values() if not demand.kept or demand.broken]
         if not urgent:
             return self._limits.sweep
         if self._failures:
-            return max(min(0.05 * 2 ** min(self._failures, 10), SLOWEST_RETRY_SECONDS), self._hold)
+            return max(min(0.05 * math.pow(2, min(self._failures, 10)), SLOWEST_RETRY_SECONDS), self._hold)
         youngest = min(demand.reads for demand in urgent)
         if any(demand.empty and demand.action is Action.FLATTEN for demand in urgent):
             return self._limits.pause
-        return min(0.01 * 1.6 ** min(youngest, 20), SLOWEST_RETRY_SECONDS)
+        return min(0.01 * math.pow(1.6, min(youngest, 20)), SLOWEST_RETRY_SECONDS)
 
-    def _cycle(self, demands: list[Demand]) -> None:
+    def _cycle(self, demands: list[Demand]) -> None:  # noqa: C901 - one round, in the order it happens
         self._cycles += 1
         symbols = self._symbols_to_read(demands)
         # Sampled before the read begins; and what a narrow read does not show is no verdict on a whole account.

@@ -91,7 +91,7 @@ FirstSent = Callable[[str, float], None]
 class Demand:
     """Keep one scope of one venue account empty; mutable, and owned by the line of that account.
 
-    ``late_at`` is the monotonic deadline of the stage it is in.  ``kept``: the scope was verified once and is now swept.
+    ``late_at`` is the monotonic deadline of the stage it is in.  ``kept``: it was verified once and is swept.
     """
 
     trip_id: str

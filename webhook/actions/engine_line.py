@@ -34,7 +34,7 @@ class EngineLine:
         check_seconds: float,
         shadow: bool,
     ) -> None:
-        """``timeout``: seconds for one request.  ``check_seconds``: how often a blocked engine is asked what it does."""
+        """``timeout``: seconds for one request.  ``check_seconds``: how often a blocked engine is looked at."""
         self.engine = engine
         self._clock = clock
         self._report = report
@@ -93,7 +93,7 @@ class EngineLine:
                     demand.busy = True
                 if not due:
                     waits = [one.next_at - now for one in self._demands.values() if not one.busy]
-                    self._wake.wait(min(waits, default=None))  # type: ignore[type-var]
+                    self._wake.wait(min(waits, default=None))
                     continue
             for demand in due:
                 self._pool.submit(self._look if demand.confirmed else self._ask, demand)

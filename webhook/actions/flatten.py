@@ -1,8 +1,8 @@
 """How a position is closed: reduce-only, in slices, inside a price collar, never more than the position.
 
 In a crash the book is thin: a market order for the whole position would pay whatever is left in it.  So each slice is
-at most a share of the depth that rests near the mid price, and its limit is a fixed ratio away from the mark price; when
-the market is outside the collar nothing trades, the position stays, and a person is told that it is not flat yet.
+at most a share of the depth that rests near the mid price, and its limit is a fixed ratio away from the mark price;
+when the market is outside the collar nothing trades, the position stays, and a person is told that it is not flat yet.
 """
 
 import zlib

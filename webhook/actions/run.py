@@ -1,6 +1,6 @@
 """From a stored trip to work under way: every engine and venue account in its scope gets a demand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,16 +38,16 @@ class Lines:
 
     def start(self) -> None:
         """Start every line's thread."""
-        for line in (*self.accounts.values(), *self.engines.values()):
+        for line in self._all():
             line.start()
 
     def stop(self) -> None:
         """Stop every line."""
-        for line in (*self.accounts.values(), *self.engines.values()):
+        for line in self._all():
             line.stop()
 
     def launch(self, plans: Sequence[Planned]) -> None:
-        """Begin, or after a restart go on with, all of *plans*; returns at once, with the first requests on their way."""
+        """Begin (or go on with) all of *plans*; returns at once, with the first requests on their way."""
         demands: dict[str, list[Demand]] = {}
         blocks: dict[str, list[BlockDemand]] = {}
         for plan in plans:
@@ -59,12 +59,16 @@ class Lines:
 
     def drop(self, trip_id: str) -> None:
         """Stop working for a trip: it was resumed, superseded, or another process has it."""
-        for line in (*self.accounts.values(), *self.engines.values()):
+        for line in self._all():
             line.drop(trip_id)
 
     def busy_with(self) -> set[str]:
         """The trips that some line of this process works for."""
-        return {trip for line in (*self.accounts.values(), *self.engines.values()) for trip in line.trips()}
+        return {trip for line in self._all() for trip in line.trips()}
+
+    def _all(self) -> Iterator[AccountLine | EngineLine]:
+        yield from self.accounts.values()
+        yield from self.engines.values()
 
     def _demands_of(
         self, plan: Planned, demands: dict[str, list[Demand]], blocks: dict[str, list[BlockDemand]]
@@ -102,7 +106,7 @@ class Lines:
 
 
 def claimed(steps: Iterable[Step], owner: str, lease_until: datetime) -> tuple[Step, ...]:
-    """The steps as the process that plans them stores them: already its own, so that no claim delays the first cancel."""
+    """The steps as their planner stores them: its own already, so that no claim delays the first cancel."""
     return tuple(
         step
         if step.status.final
