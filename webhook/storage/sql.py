@@ -51,7 +51,9 @@ class ReplacedError(Exception):
     """The database that was opened is not the one that is there now."""
 
 
-OUTAGES = (DBAPIError, PoolTimeoutError, OSError)
+_IN_SQL = (DBAPIError, PoolTimeoutError)
+_BEFORE_SQL = (*_IN_SQL, OSError)
+"""An `OSError` is the store's only while a file is looked for; inside a transaction it is the caller's."""
 
 
 class SqlStore:
@@ -73,14 +75,14 @@ class SqlStore:
         with self._preparing:
             if self._prepared:
                 return
-            with self._outages(), self._engine.connect() as connection:
+            with self._connected() as connection:
                 self._database.begin_write(connection)
                 if self._migrate:
                     bring_up_to_date(connection)
                 else:
                     check_up_to_date(connection)
                 connection.commit()
-            with self._outages():
+            with self._outages(_BEFORE_SQL):
                 self._database.check()
             self._prepared = True
 
@@ -97,7 +99,7 @@ class SqlStore:
             raise StoreOutageError(f"{self._database.name}: no turn to write in time", reason="busy")
         self._mine.writing = True
         try:
-            with self._outages(), self._connected() as connection:
+            with self._connected() as connection:
                 self._database.begin_write(connection)
                 yield SqlTransaction(connection, writable=True)
                 connection.commit()
@@ -112,7 +114,7 @@ class SqlStore:
     @contextmanager
     def _view(self) -> Iterator[Transaction]:
         self._ready()
-        with self._outages(), self._connected() as connection:
+        with self._connected() as connection:
             self._database.begin_view(connection)
             yield SqlTransaction(connection, writable=False)
             connection.rollback()
@@ -131,7 +133,7 @@ class SqlStore:
         if not self._prepared:
             self.prepare()
             return
-        with self._outages():
+        with self._outages(_BEFORE_SQL):
             try:
                 self._database.check()
             except ReplacedError:
@@ -142,19 +144,21 @@ class SqlStore:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection:
+        with self._outages(_BEFORE_SQL):
+            connection = self._engine.connect()
+        with self._outages(_IN_SQL), connection:
             try:
                 yield connection
-            except OUTAGES:
+            except _IN_SQL:
                 # A connection that has seen a full or vanished disk is not trusted again.
                 connection.invalidate()
                 raise
 
     @contextmanager
-    def _outages(self) -> Iterator[None]:
+    def _outages(self, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
         try:
             yield
-        except OUTAGES as error:
+        except kinds as error:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
             reason = self._database.reason(cause)
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Table, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webhook.audit.chain import seal
@@ -133,7 +134,7 @@ class SqlTransaction:
         self._must_write()
         row = {"notifier": notifier, "key": key, "notice": notice, "created_at": at, "next_at": at}
         # A list of one keeps SQLAlchemy from asking for the new id, which nobody needs.
-        self._connection.execute(insert(tables.parcels), [{**row, "status": "waiting", "tries": 0}])
+        self._connection.execute(_INSERT_PARCEL, [{**row, "status": "waiting", "tries": 0}])
 
     def claim_parcels(self, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
         """See the port."""
@@ -181,7 +182,7 @@ class SqlTransaction:
         # Writers are serialised, so the head that this transaction has read is the head until it ends.
         last = self._head or self.last_record()
         record = seal(last, kind=kind, actor=tables.plain_text(actor), body=body, at=at, version=version)
-        self._connection.execute(insert(tables.journal), [_row(record)])
+        self._connection.execute(_INSERT_RECORD, [_row(record)])
         self._head = record
         return record
 
@@ -193,9 +194,7 @@ class SqlTransaction:
 
     def last_record(self) -> Record | None:
         """See the port."""
-        row = self._connection.execute(
-            select(tables.journal).order_by(tables.journal.c.sequence.desc()).limit(1)
-        ).one_or_none()
+        row = self._connection.execute(_LAST_RECORD).one_or_none()
         return None if row is None else Record(*row)
 
     def acquire_lease(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
@@ -224,13 +223,7 @@ class SqlTransaction:
             self._upsert(table, [_row(thing) for thing in things])
 
     def _upsert(self, table: Table, rows: list[dict[str, Any]]) -> None:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        keys = [column.key for column in table.primary_key]
-        changes = {column.key: statement.excluded[column.key] for column in table.c if column.key not in keys}
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes), rows
-        )
+        self._connection.execute(_upsert(self._connection.dialect.name, table), rows)
 
     def _must_write(self) -> None:
         if not self._writable:
@@ -241,5 +234,25 @@ def _not_held(columns: Any, now: datetime) -> ColumnElement[bool]:
     return or_(columns.owner.is_(None), columns.lease_until.is_(None), columns.lease_until <= now)
 
 
+# Making a statement costs more than running it on SQLite, and these are run for every trip.
+@cache
+def _upsert(dialect: str, table: Table) -> Executable:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = [column.key for column in table.primary_key]
+    changes = {column.key: statement.excluded[column.key] for column in table.c if column.key not in keys}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
+
+
+_INSERT_PARCEL = insert(tables.parcels)
+_INSERT_RECORD = insert(tables.journal)
+_LAST_RECORD = select(tables.journal).order_by(tables.journal.c.sequence.desc()).limit(1)
+
+
+_NAMES = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Switch, Trip, Step, Episode, ResumeRequest, Parcel, Record)
+}
+
+
 def _row(thing: Any) -> dict[str, Any]:
-    return {field.name: getattr(thing, field.name) for field in fields(thing)}
+    return {name: getattr(thing, name) for name in _NAMES[type(thing)]}
