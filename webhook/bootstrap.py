@@ -88,7 +88,7 @@ def validate(settings: Settings) -> list[Fault]:
     for section, catalogue in (("venues", VENUES), ("engines", ENGINES), ("notifiers", NOTIFIERS)):
         for place, edge in enumerate(getattr(settings, section)):
             path = f"{section}[{place}]"
-            kind = catalogue.get(edge.adapter)  # type: ignore[attr-defined]
+            kind = catalogue.get(edge.adapter)
             if kind is None:
                 found.append(Fault(f"{path}.adapter", f"{edge.adapter!r} is not one of {', '.join(sorted(catalogue))}"))
                 continue
@@ -173,7 +173,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     prometheus = PrometheusAlerts(settings.prometheus.url, settings.prometheus.timeout_seconds)
     parts = Parts(
         store=store,
-        memory=MemoryStore(clock),
+        memory=MemoryStore(),
         policy=_policy(settings),
         attribution=attribution,
         lines=lines,

@@ -62,7 +62,7 @@ def plan(
 ) -> tuple[Step, ...]:
     """The steps of *trip*, by order; *ids* gives a new id at each call.
 
-    ``reduce`` only speaks to engines.  A flatten of an account that has no positions is planned as SKIPPED, so that the
+    ``reduce`` cancels nothing unread: its VERIFY finds, and takes away, what could add exposure.  A flatten of an account that has no positions is planned as SKIPPED, so that the
     trip shows it was thought of.
     """
     return tuple(sorted(_steps(trip, engines, accounts, deadlines, ids), key=lambda step: step.order))
@@ -83,12 +83,11 @@ def _steps(
     for engine in engines:
         if engine.scope.overlaps(trip.scope):
             yield step(StepKind.BLOCK, engine.name, deadlines.block)
-    if trip.action is Action.REDUCE:
-        return
     for account in accounts:
         if not account.scope.overlaps(trip.scope):
             continue
-        yield step(StepKind.CANCEL, account.name, deadlines.verify)
+        if trip.action is not Action.REDUCE:
+            yield step(StepKind.CANCEL, account.name, deadlines.verify)
         yield step(StepKind.VERIFY, account.name, deadlines.verify)
         if trip.action is Action.FLATTEN:
             for kind in (StepKind.FLATTEN, StepKind.VERIFY_FLAT):
