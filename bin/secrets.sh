@@ -37,6 +37,7 @@ once engine_token 32
 once events_token 32
 once grafana_admin_password 16
 once pagerduty_routing_key 16
+once sandbox_admin_token 32
 
 keys_made=
 for account in $accounts; do

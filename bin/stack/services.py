@@ -145,28 +145,39 @@ def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Se
     python = sys.executable
     config = RUN / "config"
     state = RUN / "state"
+    recording = (f"--replay={replay}", "--loop") if replay else ()
 
     def sandbox(name: str, *arguments: str) -> Service:
-        argv = (python, "-m", "sandbox", name, "--host", HOST, "--port", str(ports[name]), *arguments)
+        argv = (python, "-m", "sandbox", name, f"--port={ports[name]}", *arguments)
         return Service(name, argv, ports[name])
 
     def exporter(name: str) -> Service:
         service = f"{name}-exporter"
-        argv = (python, "-m", "exporters", name, "--config", str(config / "exporters" / "exporters.sandbox.yml"))
-        return Service(service, argv, ports[service])
+        argv = (python, "-m", "exporters", name, f"--config={config / 'exporters' / 'sandbox.yml'}")
+        section = name.replace("-", "_").upper()
+        return Service(
+            service, argv, ports[service], env={f"ANDON_EXPORTERS__{section}__LISTEN__PORT": str(ports[service])}
+        )
 
     return (
         (
-            sandbox(
-                "venue",
-                "--accounts",
-                str(SECRETS / "sandbox_accounts.json"),
-                *(("--replay", str(replay), "--loop") if replay else ()),
-            ),
+            sandbox("venue", f"--accounts={SECRETS / 'sandbox_accounts.json'}", *recording),
             sandbox("pager"),
             exporter("trading"),
         ),
-        (sandbox("engine"), exporter("market-data"), exporter("system")),
+        (
+            sandbox(
+                "engine",
+                f"--venue-url=http://{HOST}:{ports['venue']}",
+                f"--accounts={SECRETS / 'engine_accounts.json'}",
+                f"--events-url=http://{HOST}:{ports['trading-exporter']}/api/v1/events",
+                f"--events-token-file={SECRETS / 'events_token'}",
+                f"--control-token-file={SECRETS / 'engine_token'}",
+                f"--state-file={state / 'engine.json'}",
+            ),
+            exporter("market-data"),
+            exporter("system"),
+        ),
         (
             Service(
                 "webhook",
