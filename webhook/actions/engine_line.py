@@ -40,7 +40,7 @@ class EngineLine:
         self._report = report
         self._fault = fault
         self.timeout = timeout
-        self._check_seconds = check_seconds
+        self.check_seconds = check_seconds
         self.shadow = shadow
         self._demands: dict[str, BlockDemand] = {}
         self._wake = threading.Condition()
@@ -128,7 +128,7 @@ class EngineLine:
         if demand.confirmed:
             demand.gate.confirm(self.engine.name)
             found = Found.BLOCKED
-            demand.next_at = now + self._check_seconds
+            demand.next_at = now + self.check_seconds
         else:
             demand.next_at = now + min(0.1 * 2 ** min(demand.tries, 10), SLOWEST_RETRY_SECONDS)
             if not demand.late and now > demand.late_at:
@@ -161,7 +161,7 @@ class EngineLine:
         )
         with self._wake:
             demand.busy = False
-            demand.next_at = now + self._check_seconds
+            demand.next_at = now + self.check_seconds
             if broken:
                 demand.confirmed, demand.tries, demand.next_at = False, 0, now
             self._wake.notify_all()
