@@ -1,0 +1,78 @@
+"""The public market stream: NDJSON over chunked HTTP."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from sandbox.venue.door import parameters
+from sandbox.venue.instruments import Market
+from sandbox.venue.stream import KINDS, Key, Subscriber
+from sandbox.venue.venue import Venue
+
+NDJSON_PATH = "/stream/v1/ndjson"
+
+
+def serves(path: str) -> bool:
+    """Whether a path is a stream."""
+    return path == NDJSON_PATH
+
+
+async def serve(venue: Venue, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+    """Stream until the listener goes or is cut off."""
+    del path
+    return await _ndjson(venue, request, parameters(query, ""))
+
+
+async def _ndjson(venue: Venue, request: web.BaseRequest, params: dict[str, str]) -> web.StreamResponse:
+    try:
+        market = Market(params.get("market", Market.USDM))
+    except ValueError:
+        return _bad(f"market: one of {', '.join(Market)}")
+    listings = venue.exchange.listings[market]
+    symbols = [one for one in params.get("symbols", "BTCUSDT").upper().split(",") if one]
+    kinds = [one for one in params.get("streams", ",".join(KINDS)).split(",") if one]
+    if not symbols or any(one not in listings for one in symbols):
+        return _bad(f"symbols: some of {', '.join(listings)}")
+    if not kinds or any(one not in KINDS for one in kinds):
+        return _bad(f"streams: some of {', '.join(KINDS)}")
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    subscriber = Subscriber()
+    # Snapshot and subscription happen in one go, so that the first difference follows the snapshot without a hole.
+    for symbol in symbols:
+        subscriber.push(_snapshot(venue, market, symbol))
+    keys: list[Key] = [(market, symbol, kind) for symbol in symbols for kind in kinds]
+    venue.hub.subscribe(subscriber, keys)
+    try:
+        while lines := await subscriber.lines():
+            await response.write(b"\n".join(lines) + b"\n")
+    except ConnectionError:
+        pass  # the listener went away, which is its right
+    finally:
+        venue.hub.unsubscribe(subscriber)
+    if subscriber.cut_off:
+        venue.hub.cut_off += 1
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+def _snapshot(venue: Venue, market: Market, symbol: str) -> bytes:
+    listing = venue.exchange.listings[market][symbol]
+    bids, asks = listing.snapshot()
+    shown: dict[str, Any] = {
+        "type": "snapshot",
+        "market": market,
+        "symbol": symbol,
+        "lastUpdateId": listing.last_update_id,
+        "E": listing.last_event_ms,
+        "bids": bids,
+        "asks": asks,
+    }
+    return orjson.dumps(shown)
+
+
+def _bad(message: str) -> web.Response:
+    return web.Response(body=orjson.dumps({"error": message}), status=400, headers={"Content-Type": "application/json"})
