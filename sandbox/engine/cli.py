@@ -38,6 +38,7 @@ class Options:
     host: str
     port: int
     venue_url: str
+    venue_admin_token_file: Path | None
     accounts: Path
     events_url: str | None
     events_token_file: Path | None
@@ -57,6 +58,11 @@ def read_options(argv: Sequence[str] | None) -> Options:
     option("--host", default="127.0.0.1", help="address of the control API (default: %(default)s)")
     option("--port", type=int, default=8720, help="its port; 0 takes a free one (default: %(default)s)")
     option("--venue-url", default="http://127.0.0.1:8710", help="where the venue is (default: %(default)s)")
+    option(
+        "--venue-admin-token-file",
+        type=Path,
+        help="file with the bearer token of the venue's admin API, for the fault `bleed` (default: none)",
+    )
     option(
         "--accounts",
         type=Path,
@@ -132,12 +138,16 @@ async def run(options: Options) -> None:
         events_token = read_token(options.events_token_file, "--events-token-file")
     elif DEFAULT_EVENTS_TOKEN.is_file():  # noqa: ASYNC240  # before the start, nothing else waits
         events_token = read_token(DEFAULT_EVENTS_TOKEN, "--events-token-file")
+    admin_token = None
+    if options.venue_admin_token_file is not None:
+        admin_token = read_token(options.venue_admin_token_file, "--venue-admin-token-file")
     events = EventQueue(options.engine_name, secrets.token_hex(8), utc_now)
     delivery = Delivery(events, options.events_url, events_token, options.events_file)
     engine = Engine(
         name=options.engine_name,
         venue=options.venue_name,
         venue_url=options.venue_url,
+        venue_admin_token=admin_token,
         seats=SEATS,
         credentials=read_credentials(options.accounts, SEATS),
         events=events,
@@ -148,7 +158,9 @@ async def run(options: Options) -> None:
     await runner.setup()
     site = web.TCPSite(runner, options.host, options.port)
     await site.start()
-    _log.info("control API on http://%s:%d", *runner.addresses[0][:2])
+    host, port = runner.addresses[0][:2]
+    sys.stdout.write(f"sandbox engine on http://{host}:{port} (session {events.session})\n")
+    sys.stdout.flush()
     delivering = asyncio.create_task(delivery.run())
     trading = asyncio.create_task(engine.run())
     stop = asyncio.Event()

@@ -71,6 +71,7 @@ class Engine:
         name: str,
         venue: str,
         venue_url: str,
+        venue_admin_token: str | None,
         seats: Sequence[Seat],
         credentials: Mapping[str, Credentials],
         events: EventQueue,
@@ -83,6 +84,7 @@ class Engine:
         self.faults: list[Fault] = []
         self.state_stored = True
         self._venue_url = venue_url
+        self._venue_admin_token = venue_admin_token
         self._clock = clock
         self._state_file = state_file
         self._fault_tasks: dict[int, asyncio.Task[None]] = {}
@@ -133,7 +135,7 @@ class Engine:
                 for job in jobs:
                     group.create_task(job)
         finally:
-            await self._leave()
+            await self.leave()
 
     async def _forever(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start *work* again when it breaks: a fault of ours must not leave a strategy unwatched."""
@@ -169,7 +171,8 @@ class Engine:
         order = (TradingState.RUNNING, TradingState.REDUCE_ONLY, TradingState.PAUSED)
         return next(state for state in order if state in states)
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Stop the strategies, take their resting orders back and release the connections."""
         self.clear_faults(lambda _: True)
         for trader in self.traders.values():
             trader.gate.state = TradingState.PAUSED  # not stored: this is an end, not a halt
@@ -218,7 +221,7 @@ class Engine:
             self._start_task(fault, Runaway(fault, self.traders[str(request.strategy)]).run())
         elif request.kind is FaultKind.BLEED:
             trader = self.traders[str(request.strategy)]
-            admin = VenueAdmin(self._venue_url, venue_symbol(trader.seat.symbol))
+            admin = VenueAdmin(self._venue_url, venue_symbol(trader.seat.symbol), self._venue_admin_token)
             self._start_task(fault, Bleed(fault, trader, admin).run())
         self._apply_faults()
         return fault

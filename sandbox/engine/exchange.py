@@ -87,9 +87,10 @@ class AccountReading:
 
 
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
-_STATUS = re.compile(r"\b([45]\d\d)\b")
+_STATUS = re.compile(r"\s([45]\d\d)\s")
 _UNKNOWN_CODES = {"-1000", "-1001", "-1006", "-1007", "-1016"}
 _NOT_FOUND_CODES = {"-2011", "-2013"}
+_REFUSALS = (ccxt.InvalidOrder, ccxt.InsufficientFunds, ccxt.AuthenticationError, ccxt.BadSymbol)
 _LIMITED_CODES = {"-1003", "-1008", "-1015"}
 
 
@@ -98,22 +99,23 @@ def classify(error: Exception) -> VenueError:
     text = str(error)
     found = _CODE.search(text)
     code = found.group(1) if found else ""
-    brief = text[:300]
-    if code == "-1021" or isinstance(error, ccxt.InvalidNonce):
-        return VenueError(Failure.CLOCK, code or "clock", brief)
+    status = _STATUS.search(text)
     if code in _LIMITED_CODES or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-        status = _STATUS.search(text)
-        return VenueError(Failure.LIMITED, code or (status.group(1) if status else "limited"), brief)
-    if code in _NOT_FOUND_CODES or isinstance(error, ccxt.OrderNotFound):
-        return VenueError(Failure.NOT_FOUND, code or "not_found", brief)
-    if code in _UNKNOWN_CODES or isinstance(error, ccxt.OperationFailed):
-        return VenueError(Failure.UNKNOWN, code or type(error).__name__, brief)
-    if code or isinstance(
-        error, ccxt.InvalidOrder | ccxt.InsufficientFunds | ccxt.AuthenticationError | ccxt.BadSymbol
-    ):
-        return VenueError(Failure.REFUSED, code or type(error).__name__, brief)
-    # A bare error without a code of the venue: an HTML page, a shape nobody expected. Nothing is known.
-    return VenueError(Failure.UNKNOWN, type(error).__name__, brief)
+        failure, token = Failure.LIMITED, status.group(1) if status else "limited"
+    elif code == "-1021" or isinstance(error, ccxt.InvalidNonce):
+        failure, token = Failure.CLOCK, "clock"
+    elif code in _NOT_FOUND_CODES or isinstance(error, ccxt.OrderNotFound):
+        failure, token = Failure.NOT_FOUND, "not_found"
+    elif not code and status is not None and status.group(1) == "404":
+        failure, token = Failure.REFUSED, "404"  # no such path: asking again would not help
+    elif code in _UNKNOWN_CODES or isinstance(error, ccxt.OperationFailed):
+        failure, token = Failure.UNKNOWN, type(error).__name__
+    elif code or isinstance(error, _REFUSALS):
+        failure, token = Failure.REFUSED, type(error).__name__
+    else:
+        # A bare error without a code of the venue: an HTML page, a shape nobody expected.  Nothing is known.
+        failure, token = Failure.UNKNOWN, type(error).__name__
+    return VenueError(failure, code or token, text[:300])
 
 
 def _client(venue_url: str, api_key: str, secret: str, timeout: float) -> Any:
@@ -245,13 +247,15 @@ class Exchange:
 
     async def trades(self, after: int | None) -> tuple[VenueTrade, ...]:
         """Read the executions with an id above *after* (oldest first), or the newest ones for None."""
-        query: dict[str, Any] = {"symbol": self.market_id, "limit": 500}
+        query: dict[str, Any] = {"symbol": self.market_id, "limit": 200}
         if after is not None:
             query["fromId"] = after + 1
         raw = await self._ask(self._client.fapiPrivateGetUserTrades(query))
         if not isinstance(raw, list):
             raise VenueError(Failure.UNKNOWN, "bad_trades", "trades are not a list")
-        return tuple(sorted((_trade(one) for one in raw), key=lambda trade: trade.trade_id))
+        # Not every venue knows fromId: what is too old is left out here as well.
+        found = [trade for trade in (_trade(one) for one in raw) if after is None or trade.trade_id > after]
+        return tuple(sorted(found, key=lambda trade: trade.trade_id))
 
     async def net_deposits(self) -> Decimal:
         """Sum what was moved into (and, negative, out of) the account."""

@@ -2,12 +2,14 @@
 
 The losses are real trades at the venue; the falls are flash moves that the venue is asked for, because BTC does not
 fall fast enough by itself.  The position stays within what the default rule for gross exposure allows, so that what
-trips is the drawdown.  In the end it holds a losing position and has orders resting: something to cancel and to flatten.
+trips is the drawdown.  In the end it holds a losing position and has orders resting: something to cancel and
+to flatten.
 """
 
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from math import ceil
 from time import monotonic
 
 from sandbox.engine.faults.fault import Fault
@@ -22,7 +24,7 @@ SETTLE_SECONDS = 3.0
 """How long to wait for the venue to show what was done; it goes on all the same."""
 CLOSE_SECONDS = 30.0
 MARGIN = Decimal("1.03")
-"""The last fall is this much deeper than needed, for what the book gives back."""
+"""All falls together are this much deeper than needed, for what the book gives back."""
 
 
 class GateShutError(Exception):
@@ -88,8 +90,10 @@ class Bleed:
         for number in range(1, ROUNDS + 1):
             await self._buy(knobs["exposure"])
             before = self._equity
-            missing = wanted - (self._start_equity - before)
-            fall = min(knobs["move_ratio"], missing * MARGIN / max(self._exposure(), Decimal(1)))
+            missing = (wanted - (self._start_equity - before)) * MARGIN
+            whole_fall = missing / max(self._exposure(), Decimal(1))
+            # Equal falls, so that the last one is as deep as the others and the end is a falling market.
+            fall = whole_fall / max(1, ceil(whole_fall / knobs["move_ratio"]))
             if fall > 0:
                 await self._admin.flash_move(-fall)
                 deep = fall * self._exposure() * Decimal("0.8")

@@ -60,7 +60,7 @@ KNOBS: Mapping[FaultKind, Mapping[str, Knob]] = MappingProxyType(
             "seconds": _knob("60", "1", "3600"),
             "ratio": _knob("0.12", "0.001", "0.5"),
             "exposure": _knob("44000", "1000", "1000000"),
-            "move_ratio": _knob("0.09", "0.001", "0.3"),
+            "move_ratio": _knob("0.1", "0.001", "0.3"),
             "resting": _knob("6", "0", "50"),
         },
         FaultKind.IGNORE_PAUSE: {"seconds": _knob("3600", "0.1", "86400")},

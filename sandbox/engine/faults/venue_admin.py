@@ -17,7 +17,8 @@ class VenueAdminError(Exception):
 class VenueAdmin:
     """Flash moves of one market (``BTCUSDT``); remembers the one it asked for."""
 
-    def __init__(self, venue_url: str, market_id: str) -> None:
+    def __init__(self, venue_url: str, market_id: str, token: str | None) -> None:
+        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         self._faults = venue_url.rstrip("/") + "/admin/faults"
         self._market_id = market_id
         self._moved: str | None = None
@@ -42,7 +43,7 @@ class VenueAdmin:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
+                aiohttp.ClientSession(timeout=timeout, headers=self._headers) as session,
                 session.request(method, url, json=body) as answer,
             ):
                 if answer.status == 404 and method == "DELETE":
