@@ -62,8 +62,8 @@ def plan(
 ) -> tuple[Step, ...]:
     """The steps of *trip*, by order; *ids* gives a new id at each call.
 
-    ``reduce`` cancels nothing unread: its VERIFY finds, and takes away, what could add exposure.  A flatten of an account that has no positions is planned as SKIPPED, so that the
-    trip shows it was thought of.
+    ``reduce`` cancels nothing unread: its VERIFY finds, and takes away, what could add exposure.  A flatten of an
+    account that has no positions is planned as SKIPPED, so that the trip shows it was thought of.
     """
     return tuple(sorted(_steps(trip, engines, accounts, deadlines, ids), key=lambda step: step.order))
 

@@ -17,6 +17,7 @@ from webhook.clock import Clock
 from webhook.errors import StoreOutageError
 from webhook.killswitch.port import Transaction
 from webhook.storage.migrate import bring_up_to_date, check_up_to_date
+from webhook.storage.rehearsal import rehearse
 from webhook.storage.transaction import SqlTransaction
 
 
@@ -82,6 +83,9 @@ class SqlStore:
                 else:
                     check_up_to_date(connection)
                 connection.commit()
+                self._database.begin_write(connection)
+                rehearse(SqlTransaction(connection, writable=True))
+                connection.rollback()
             with self._outages(_BEFORE_SQL):
                 self._database.check()
             self._prepared = True
