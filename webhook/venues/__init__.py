@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from webhook.actions.port import Venue
-from webhook.venues import paper
+from webhook.venues import ccxt_options, ccxt_venue, paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +21,6 @@ class VenueKind:
 
 
 VENUES: dict[str, VenueKind] = {
+    "ccxt": VenueKind(ccxt_options.Options, ccxt_venue.build),
     "paper": VenueKind(paper.PaperOptions, paper.build),
 }

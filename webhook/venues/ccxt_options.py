@@ -1,0 +1,97 @@
+"""The options of a ccxt venue, and what they make of an exchange's capabilities."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from webhook import secret
+
+_File = Annotated[Path, Field(strict=False)]
+_Texts = Annotated[tuple[str, ...], Field(strict=False)]
+_Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CapabilityOptions(_Strict):
+    """What to believe instead of ccxt and our tables; leave out what they have right.
+
+    ``books``: the names of the order books, each with the ccxt parameters that choose it.  ``symbol_cancel``: all
+    orders of one symbol can be cancelled by one request; ``batch_cancel``: several orders can, up to ``batch_size``.
+    """
+
+    books: dict[str, dict[str, Any]] | None = None
+    positions: bool | None = None
+    account_wide_cancel: bool | None = None
+    account_wide_read: bool | None = None
+    symbol_cancel: bool | None = None
+    batch_cancel: bool | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+
+
+class Options(_Strict):
+    """How to reach one account of one exchange.
+
+    ``exchange``: ccxt's id.  ``symbols``: ccxt's unified symbols (``BTC/USDT:USDT``) where orders are expected.
+    ``market_types``: what the account trades (``spot``, ``swap``, ...) when it is more than ccxt's default for this
+    exchange; the whole account is then read once for each.  ``market_ids``: the exchange's own name of a symbol, for
+    cancelling when markets could not be loaded.
+
+    The keys come from files, and the killer should have its own: a key that only trades, without withdrawal.
+
+    ``base_url`` replaces scheme and host of every address (a sandbox, a gateway); ``urls`` replaces single ones;
+    ``options`` is handed to ccxt as it is; ``sandbox``: use the exchange's own test system.
+
+    ``request_timeout_seconds`` bounds one request (the caller's timeout bounds the whole call);
+    ``receive_window_ms``: how old a signed request may be when it arrives, where the exchange knows such a thing;
+    ``connections``: how many are kept open and warm, 0 to choose by the number of symbols;
+    ``keep_warm_seconds``: how often they are used so that nobody closes them, 0 for never.
+    """
+
+    exchange: str
+    symbols: _Texts = ()
+    market_types: Annotated[
+        tuple[Literal["spot", "margin", "swap", "future", "delivery", "option"], ...], Field(strict=False)
+    ] = ()
+    market_ids: dict[str, str] = Field(default_factory=dict)
+    api_key_file: _File | None = None
+    secret_file: _File | None = None
+    password_file: _File | None = None
+    uid_file: _File | None = None
+    login_file: _File | None = None
+    token_file: _File | None = None
+    private_key_file: _File | None = None
+    wallet_address_file: _File | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
+    urls: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    sandbox: bool = False
+    proxy: str | None = None
+    verify_tls: bool = True
+    ca_file: _File | None = None
+    request_timeout_seconds: _Seconds = 1.5
+    receive_window_ms: Annotated[int, Field(ge=1)] | None = None
+    connections: Annotated[int, Field(ge=0, le=256)] = 0
+    keep_warm_seconds: Annotated[float, Field(ge=0)] = 15.0
+    capabilities: CapabilityOptions = CapabilityOptions()
+
+    def credentials(self) -> dict[str, str]:
+        """Ccxt's names of the credentials that files were given for, with what the files hold."""
+        given = {name: (field, getattr(self, field)) for name, field in CREDENTIAL_FIELDS.items()}
+        return {name: secret.read(path, field) for name, (field, path) in given.items() if path is not None}
+
+
+CREDENTIAL_FIELDS = {
+    "apiKey": "api_key_file",
+    "secret": "secret_file",
+    "password": "password_file",
+    "uid": "uid_file",
+    "login": "login_file",
+    "token": "token_file",
+    "privateKey": "private_key_file",
+    "walletAddress": "wallet_address_file",
+}
+"""Which option holds what ccxt calls by these names."""
