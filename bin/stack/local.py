@@ -38,7 +38,6 @@ from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, summary
 HEALTHY_WITHIN_SECONDS = 60.0
 # As with `restart: unless-stopped`: a service that dies comes back, after a pause that doubles while it keeps dying.
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, STEADY_AFTER_SECONDS = 0.2, 30.0, 10.0
-PID_FILE = RUN / "stack.pid"
 READY_FILE = RUN / "stack.ready"
 PR_SET_PDEATHSIG = 1
 
@@ -75,15 +74,11 @@ class Running:
     """One service under supervision: its process now, and the task that restarts it when it dies."""
 
     service: Service
+    log: Path
     process: asyncio.subprocess.Process | None = None
     watcher: asyncio.Task[None] | None = None
     stopping: bool = False
     started_at: float = 0.0
-
-    @property
-    def log(self) -> Path:
-        """Where its standard output and error go."""
-        return RUN / "log" / f"{self.service.name}.log"
 
     async def start(self) -> None:
         """Start the process; its output is appended to its log."""
@@ -116,7 +111,7 @@ class Running:
     def tail(self) -> str:
         """The last lines of its log."""
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
-        return "\n".join([f"The end of {self.log.relative_to(RUN.parent)}:", *(f"  | {line}" for line in lines)])
+        return "\n".join([f"The end of {self.log}:", *(f"  | {line}" for line in lines)])
 
     def watch(self) -> None:
         """From now on restart it whenever it dies."""
@@ -204,7 +199,7 @@ class Stack:
 
 async def supervise(waves: Sequence[Sequence[Service]], text: str) -> None:
     """Run the stack until SIGINT or SIGTERM; SIGHUP reloads its configuration."""
-    stack = Stack([[Running(service) for service in wave] for wave in waves])
+    stack = Stack([[Running(service, RUN / "log" / f"{service.name}.log") for service in wave] for wave in waves])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stack.stop_asked.set)
@@ -223,24 +218,25 @@ async def supervise(waves: Sequence[Sequence[Service]], text: str) -> None:
 
 
 @contextlib.contextmanager
-def only_one() -> Iterator[None]:
-    """Hold the lock of this checkout's stack, and say in .run/stack.pid who does."""
-    with (RUN / "stack.lock").open("w") as lock:
+def only_one(run: Path) -> Iterator[None]:
+    """Hold the lock of the stack that keeps its state in `run`, and say in stack.pid who does."""
+    pid_file = run / "stack.pid"
+    with (run / "stack.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SetupError("A stack of this checkout is running already: make down stops it.") from error
-        PID_FILE.write_text(json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}))
+        pid_file.write_text(json.dumps({"pid": os.getpid(), "created": psutil.Process().create_time()}))
         try:
             yield
         finally:
-            PID_FILE.unlink(missing_ok=True)
+            pid_file.unlink(missing_ok=True)
 
 
-def running_stack() -> psutil.Process | None:
+def running_stack(run: Path) -> psutil.Process | None:
     """The launcher that wrote the pid file, if it still runs; a program that got its number later is not it."""
     try:
-        known = json.loads(PID_FILE.read_text())
+        known = json.loads((run / "stack.pid").read_text())
         process = psutil.Process(known["pid"])
         return process if process.create_time() == known["created"] else None
     except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
@@ -255,7 +251,7 @@ def up(*, detach: bool) -> None:
         return
     replay = replay_file(os.environ)
     ports = read_ports(os.environ)
-    with only_one():
+    with only_one(RUN):
         refuse_taken_ports(ports)
         render(ports)
         waves = services(ports, replay=replay)
@@ -291,7 +287,7 @@ def _up_in_background() -> None:
 
 def down() -> None:
     """Stop the stack that runs elsewhere."""
-    launcher = running_stack()
+    launcher = running_stack(RUN)
     if launcher is None:
         say("No local stack is running.")
         return
@@ -302,7 +298,7 @@ def down() -> None:
 
 def reload() -> None:
     """Have the running stack read the configuration of this checkout again."""
-    launcher = running_stack()
+    launcher = running_stack(RUN)
     if launcher is None:
         raise SetupError("No local stack is running.")
     launcher.send_signal(signal.SIGHUP)
