@@ -1,8 +1,5 @@
 """The composition root: from settings to a service.  The only file that names concrete classes."""
 
-import os
-import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +22,7 @@ from webhook.killswitch.port import Store
 from webhook.notifiers import NOTIFIERS, Filter
 from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
+from webhook.owner import new_owner
 from webhook.parts import Parts
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.faults import faults as policy_faults
@@ -188,7 +186,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             AccountTarget(venue.name, venue.venue, venue.account, venue.capabilities.positions) for venue in venues
         ),
         deadlines=deadlines,
-        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        owner=new_owner(),
         resume_ttl=timedelta(minutes=settings.limits.resume_request_minutes),
     )
     service = Service(parts)

@@ -11,7 +11,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -23,6 +23,7 @@ from webhook.intake.alert import Alert, Batch
 from webhook.killswitch.port import ResumeStatus, Step, Switch, Trip, TripStatus
 from webhook.killswitch.states import Action, State
 from webhook.notify.outbox import Outbox
+from webhook.owner import announce, is_gone, retire
 from webhook.policy.decide import Outcome, decide
 from webhook.policy.scope import Scope
 from webhook.ruling import LEASE
@@ -97,6 +98,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the recorder, the lines and the duties."""
+        announce(self._parts.owner)
         for line in self._parts.lines.accounts.values():
             self._parts.telemetry.declare_venue_account(line.venue.name)
         for name in self._parts.notifiers:
@@ -113,6 +115,7 @@ class Worker:
             thread.join(timeout=5)
         self._parts.lines.stop()
         self._parts.recorder.stop()
+        retire(self._parts.owner)
         for outbox in self._outboxes:
             outbox.stop()
         try:
@@ -141,6 +144,9 @@ class Worker:
         parts = self._parts
         now = parts.clock.now()
         with parts.store.begin() as tx:
+            holder = tx.lease_owner(LEADERSHIP)
+            if holder is not None and is_gone(holder, parts.owner):
+                tx.release_lease(LEADERSHIP, holder)
             self._leader = tx.acquire_lease(LEADERSHIP, parts.owner, now, now + LEADER_LEASE)
             busy = parts.lines.busy_with() | {run.trip.id for run in parts.recorder.runs()}
             taken: list[Planned] = []
@@ -148,6 +154,8 @@ class Worker:
                 switches = {switch.scope: switch for switch in tx.switches()}
                 for trip in tx.trips(statuses=OPEN, limit=100_000):
                     if trip.id not in busy and _holds(trip, switches):
+                        orphans = [one for one in tx.steps(trip.id) if one.owner and is_gone(one.owner, parts.owner)]
+                        tx.put_steps(tuple(replace(one, owner=None, lease_until=None) for one in orphans))
                         tx.claim_steps(trip.id, parts.owner, now, now + LEASE)
                         steps = tx.steps(trip.id)
                         mine = [one for one in steps if one.status.final or one.owner == parts.owner]

@@ -291,6 +291,9 @@ class Transaction(Protocol):
     def acquire_lease(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
         """Hold a named duty (the sweep, the outbox): True when it is mine until then; renewing is acquiring again."""
 
+    def lease_owner(self, name: str) -> str | None:
+        """Who holds a named duty, or held it last; None when nobody does."""
+
     def release_lease(self, name: str, owner: str) -> None:
         """Give a duty up, so that another process need not wait for its end."""
 

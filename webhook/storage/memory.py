@@ -29,6 +29,7 @@ from webhook.killswitch.port import (
 )
 from webhook.killswitch.states import Action, State
 from webhook.policy.scope import Scope, widest_first
+from webhook.storage.text import short_key
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class _MemoryTransaction:
         kept = self._mine("parcels")
         self._tables.last_parcel += 1
         number = self._tables.last_parcel
-        kept[number] = Parcel(number, notifier, key, _settled(notice), at, at)
+        kept[number] = Parcel(number, notifier, short_key(key), _settled(notice), at, at)
 
     def claim_parcels(self, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
         kept = self._mine("parcels")
@@ -216,6 +217,10 @@ class _MemoryTransaction:
             return False
         kept[name] = (owner, until)
         return True
+
+    def lease_owner(self, name: str) -> str | None:
+        held = self._tables.leases.get(name)
+        return None if held is None else held[0]
 
     def release_lease(self, name: str, owner: str) -> None:
         kept = self._mine("leases")

@@ -25,6 +25,7 @@ from webhook.killswitch.port import (
 from webhook.killswitch.states import Action, State
 from webhook.policy.scope import Scope, widest_first
 from webhook.storage import tables
+from webhook.storage.text import plain_text, short_key
 
 Kept = TypeVar("Kept", Switch, Trip, Step, Episode, ResumeRequest, Parcel, Record)
 
@@ -132,7 +133,7 @@ class SqlTransaction:
     def enqueue(self, notifier: str, key: str, notice: dict[str, Any], at: datetime) -> None:
         """See the port."""
         self._must_write()
-        row = {"notifier": notifier, "key": key, "notice": notice, "created_at": at, "next_at": at}
+        row = {"notifier": notifier, "key": short_key(key), "notice": notice, "created_at": at, "next_at": at}
         # A list of one keeps SQLAlchemy from asking for the new id, which nobody needs.
         self._connection.execute(_INSERT_PARCEL, [{**row, "status": "waiting", "tries": 0}])
 
@@ -181,7 +182,7 @@ class SqlTransaction:
         self._must_write()
         # Writers are serialised, so the head that this transaction has read is the head until it ends.
         last = self._head or self.last_record()
-        record = seal(last, kind=kind, actor=tables.plain_text(actor), body=body, at=at, version=version)
+        record = seal(last, kind=kind, actor=plain_text(actor), body=body, at=at, version=version)
         self._connection.execute(_INSERT_RECORD, [_row(record)])
         self._head = record
         return record
@@ -206,6 +207,11 @@ class SqlTransaction:
             return False
         self._upsert(tables.leases, [{"name": name, "owner": owner, "until": until}])
         return True
+
+    def lease_owner(self, name: str) -> str | None:
+        """See the port."""
+        columns = tables.leases.c
+        return self._connection.execute(select(columns.owner).where(columns.name == name)).scalar_one_or_none()
 
     def release_lease(self, name: str, owner: str) -> None:
         """See the port."""
