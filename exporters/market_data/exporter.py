@@ -1,0 +1,67 @@
+"""The market data exporter: is the market that we see the market that is?"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from prometheus_client.metrics_core import Metric
+
+from exporters.market_data import families, series
+from exporters.market_data.capture import CaptureSource
+from exporters.market_data.ndjson import NdjsonSource
+from exporters.market_data.state import Markets
+from exporters.market_data.ticks import STREAM_OF
+from exporters.scrape import Collector
+from exporters.series import DROPPED, Series
+from exporters.serve import Exporter, Source
+from exporters.settings import MarketDataSettings, NdjsonFeed
+
+NAME: Final = "market-data"
+SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED)
+
+
+def build(settings: MarketDataSettings) -> Exporter:
+    """Open every feed; nothing connects before the exporter serves."""
+    markets = Markets(settings.offset_window_seconds, settings.expire_seconds)
+    sources: list[Source] = []
+    for each in settings.feeds:
+        if isinstance(each, NdjsonFeed):
+            feed = markets.open(
+                each.venue,
+                each.symbols,
+                [STREAM_OF[stream] for stream in each.streams],
+                trips_stale_seconds=each.time_every_seconds * 12,
+            )
+            sources.append(
+                NdjsonSource(
+                    each.url,
+                    feed,
+                    markets,
+                    market=each.market,
+                    streams=each.streams,
+                    idle_seconds=each.idle_seconds,
+                    time_path=each.time_path,
+                    time_every_seconds=each.time_every_seconds,
+                )
+            )
+        else:
+            feed = markets.open(each.venue, each.symbols)
+            sources.append(CaptureSource(each.file, feed, markets, each.pace))
+
+    def read(reader: families.Reader) -> Iterable[Metric]:
+        with markets.lock:
+            return list(reader(markets))
+
+    return Exporter(
+        name=NAME,
+        collectors=[
+            *(Collector(name, "kill", partial(read, reader)) for name, reader in families.KILL.items()),
+            *(Collector(name, "rest", partial(read, reader)) for name, reader in families.REST.items()),
+            Collector("cardinality", "rest", partial(_dropped, markets)),
+        ],
+        sources=sources,
+    )
+
+
+def _dropped(markets: Markets) -> Iterable[Metric]:
+    yield DROPPED.family([((NAME, "unknown_symbol"), sum(feed.strangers for feed in markets.feeds))])

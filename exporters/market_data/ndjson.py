@@ -1,0 +1,177 @@
+"""The sandbox venue's market stream: JSON lines over one long HTTP answer, joined again whenever it ends."""
+
+import contextlib
+import http.client
+import random
+import socket
+import threading
+import time
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+import structlog
+
+from exporters.logs import LogBudget
+from exporters.market_data.state import Feed, Markets
+from exporters.market_data.ticks import Pulse, TickError, parse
+
+PATH: Final = "/stream/v1/ndjson"
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_READ_BYTES: Final = 1 << 16
+_MAX_LINE: Final = 4 << 20
+_MAX_TIME_ANSWER: Final = 4096
+
+
+class NdjsonSource:
+    """One connection in a thread of its own; with ``time_path`` a second thread asks the venue for its time."""
+
+    def __init__(
+        self,
+        url: str,
+        feed: Feed,
+        markets: Markets,
+        *,
+        market: str,
+        streams: tuple[str, ...],
+        idle_seconds: float,
+        time_path: str | None = None,
+        time_every_seconds: float = 5.0,
+    ) -> None:
+        """*streams* in the venue's words (``bookTicker``); silence of *idle_seconds* ends a connection."""
+        self._url = urlsplit(url)
+        self._feed = feed
+        self._markets = markets
+        query = urlencode({"symbols": ",".join(feed.unified), "streams": ",".join(streams), "market": market}, safe=",")
+        self._target = f"{self._url.path.rstrip('/')}{PATH}?{query}"
+        self._idle = idle_seconds
+        self._time_path = None if time_path is None else f"{self._url.path.rstrip('/')}{time_path}"
+        self._time_every = time_every_seconds
+        self._stop = threading.Event()
+        self._socket: socket.socket | None = None
+        self._threads = [threading.Thread(target=self._follow, name=f"feed {feed.venue_name}", daemon=True)]
+        if self._time_path is not None:
+            self._threads.append(
+                threading.Thread(target=self._keep_asking, name=f"time {feed.venue_name}", daemon=True)
+            )
+        self._budget = LogBudget(1)
+        self._log = structlog.get_logger(exporter="market-data", venue=feed.venue_name)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Hang up."""
+        self._stop.set()
+        listening = self._socket
+        if listening is not None:
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(self._idle + 1)
+
+    def _follow(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            reason = "the venue ended it"
+            try:
+                self._listen()
+            except (OSError, http.client.HTTPException, TickError) as fault:
+                reason = type(fault).__name__
+            heard = self._feed.connected
+            with self._markets.lock:
+                self._feed.lost()
+                if not self._stop.is_set():
+                    self._feed.venue.reconnects += 1
+            if self._stop.is_set():
+                return
+            held_back = self._budget.take()
+            if held_back is not None:
+                self._log.warning("not connected to the market stream", reason=reason, held_back=held_back)
+            pause = _FIRST_PAUSE if heard else min(_LONGEST_PAUSE, pause * 2)
+            self._stop.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads reconnects, guards nothing
+
+    def _connection(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        return kind(self._url.hostname or "", self._url.port, timeout=self._idle)
+
+    def _listen(self) -> None:
+        connection = self._connection()
+        try:
+            connection.connect()
+            self._socket = connection.sock
+            connection.request("GET", self._target, headers={"Accept": "application/x-ndjson"})
+            answer = connection.getresponse()
+            if answer.status != http.HTTPStatus.OK:
+                raise http.client.HTTPException(f"status {answer.status}")
+            partial = b""
+            while not self._stop.is_set():
+                chunk = answer.read1(_READ_BYTES)
+                received_ns = time.time_ns()
+                if not chunk:
+                    return
+                *lines, partial = (partial + chunk).split(b"\n")
+                if len(partial) > _MAX_LINE:
+                    raise TickError("line too long")
+                if lines:
+                    self._take(lines, received_ns)
+        finally:
+            self._socket = None
+            connection.close()
+
+    def _take(self, lines: list[bytes], received_ns: int) -> None:
+        found = []
+        for line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                found.append(parse(line))
+            except TickError as fault:
+                with self._markets.lock:
+                    self._feed.venue.malformed += 1
+                held_back = self._budget.take()
+                if held_back is not None:
+                    self._log.warning("malformed message", fault=str(fault), held_back=held_back)
+        with self._markets.lock:
+            self._feed.connected = True
+            for each in found:
+                if isinstance(each, Pulse):
+                    if each.event_ns is not None:
+                        self._feed.timed(each.event_ns, received_ns)
+                elif each is not None:
+                    self._feed.observe(each, received_ns)
+
+    def _keep_asking(self) -> None:
+        connection = self._connection()
+        while not self._stop.is_set():
+            try:
+                if connection.sock is None:
+                    connection.connect()  # apart, so that the answer's time is not that of making the connection
+                sent_ns = time.time_ns()
+                began = time.perf_counter_ns()
+                connection.request("GET", self._time_path or "/")
+                answer = connection.getresponse()
+                body = answer.read(_MAX_TIME_ANSWER)
+                received_ns = sent_ns + time.perf_counter_ns() - began
+                answer.close()
+                venue_ns = _server_time(body) if answer.status == http.HTTPStatus.OK else None
+                if venue_ns is not None:
+                    with self._markets.lock:
+                        self._feed.venue.trips.observe(sent_ns, venue_ns, received_ns)
+            except (OSError, http.client.HTTPException):
+                connection.close()  # the estimate grows old and is then dropped; the next question connects again
+            self._stop.wait(self._time_every)
+        connection.close()
+
+
+def _server_time(body: bytes) -> int | None:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    value = said.get("serverTime") if type(said) is dict else None
+    return value * 1_000_000 if type(value) is int and value > 0 else None

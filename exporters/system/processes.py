@@ -1,0 +1,145 @@
+"""Whether the named processes run, and since when."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import orjson
+import psutil
+from prometheus_client.metrics_core import Metric
+
+from exporters.settings import Process
+from exporters.system import series
+from exporters.system.ask import AskError, fetch
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSight:
+    """One look; *started_at* is seconds since the epoch, ``None`` when it is not known."""
+
+    up: bool
+    started_at: float | None
+
+
+DOWN = ProcessSight(up=False, started_at=None)
+
+
+def watcher(process: Process, timeout: float) -> Callable[[], ProcessSight]:
+    """How to look at *process*: by its health endpoint where it has one, and in this host's process table."""
+    path = process.pid_file
+    local: Callable[[], ProcessSight] | None = None
+    if process.cmdline is not None:
+        local = Local(process.cmdline).look
+    elif path is not None:
+        local = partial(by_pid_file, path)
+    if process.health_url is None:
+        return local or (lambda: DOWN)
+    return Remote(process, timeout, local).look
+
+
+class Local:
+    """A process on this host whose command line contains *part*; of several the one that was started first."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self._found: psutil.Process | None = None
+
+    def look(self) -> ProcessSight:
+        """The process table is searched only when the process that was found before is gone."""
+        if self._found is None or not _runs(self._found):
+            self._found = self._search()
+        return DOWN if self._found is None else ProcessSight(up=True, started_at=self._found.create_time())
+
+    def _search(self) -> psutil.Process | None:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid != os.getpid() and self._part in " ".join(process.cmdline()) and _runs(process):
+                    found.append(process)
+            except psutil.Error:  # it ended while we looked, or is not ours to see
+                continue
+        return min(found, key=lambda process: process.create_time(), default=None)
+
+
+def by_pid_file(path: Path) -> ProcessSight:
+    """The process whose id is written in *path*."""
+    try:
+        process = psutil.Process(int(path.read_text()))
+    except (OSError, ValueError, psutil.Error):
+        return DOWN
+    return ProcessSight(up=True, started_at=process.create_time()) if _runs(process) else DOWN
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+class Remote:
+    """A process that answers 200 at its health endpoint, here or elsewhere."""
+
+    def __init__(self, process: Process, timeout: float, local: Callable[[], ProcessSight] | None) -> None:
+        """*local* tells since when it runs, where no endpoint does."""
+        self._local = local
+        self._health = urlsplit(process.health_url or "")
+        self._timeout = timeout
+        self._start: list[tuple[SplitResult, Callable[[bytes], float | None]]] = [
+            (urlsplit(url), read)
+            for url, read in ((process.status_url, status_start), (process.metrics_url, metrics_start))
+            if url is not None
+        ]
+
+    def look(self) -> ProcessSight:
+        """Ask; a process that is well but does not say since when is up all the same."""
+        try:
+            fetch(self._health, self._timeout)
+        except AskError:
+            return DOWN
+        for url, read in self._start:
+            try:
+                started_at = read(fetch(url, self._timeout))
+            except AskError:
+                continue
+            if started_at is not None:
+                return ProcessSight(up=True, started_at=started_at)
+        return ProcessSight(up=True, started_at=None if self._local is None else self._local().started_at)
+
+
+def status_start(body: bytes) -> float | None:
+    """``started_at`` of a JSON status, RFC 3339 or seconds since the epoch."""
+    try:
+        said: Any = orjson.loads(body)
+        value = said.get("started_at") if isinstance(said, dict) else None
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment.timestamp() if moment.tzinfo is not None else None
+    except ValueError:
+        return None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def metrics_start(body: bytes) -> float | None:
+    """``process_start_time_seconds`` of a metrics page."""
+    for line in body.splitlines():
+        if line.startswith(b"process_start_time_seconds "):
+            try:
+                return float(line.split()[1])
+            except ValueError:
+                return None
+    return None
+
+
+def families(sights: Mapping[str, ProcessSight | None]) -> Iterator[Metric]:
+    """The processes' series; a process that nobody looked at lately has none."""
+    seen = [(name, sight) for name, sight in sights.items() if sight is not None]
+    yield series.PROCESS_UP.family(((name,), float(sight.up)) for name, sight in seen)
+    yield series.PROCESS_START.family(
+        ((name,), sight.started_at) for name, sight in seen if sight.started_at is not None
+    )

@@ -1,0 +1,54 @@
+"""Looks at one thing again and again in a thread of its own and keeps the last sight of it: a scrape never waits."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+Sight = TypeVar("Sight")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen(Generic[Sight]):
+    sight: Sight
+    at: float
+
+
+class Watch(Generic[Sight]):
+    """``last`` is what *look* returned most recently, ``None`` before the first and once it is older than *stale_seconds*."""
+
+    def __init__(self, name: str, look: Callable[[], Sight], every_seconds: float, stale_seconds: float) -> None:
+        """*look* may block; what it raises is logged and leaves no new sight."""
+        self._look = look
+        self._every = every_seconds
+        self._stale = stale_seconds
+        self._seen: _Seen[Sight] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._log = structlog.get_logger(exporter="system", watch=name)
+
+    @property
+    def last(self) -> Sight | None:
+        """The last sight, unless it is stale."""
+        seen = self._seen
+        return None if seen is None or time.monotonic() - seen.at > self._stale else seen.sight
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a look under way is left to its own time limit."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._seen = _Seen(self._look(), time.monotonic())
+            except Exception as fault:  # noqa: BLE001  # the border: one bad look must not end the watch
+                self._log.error("cannot look", error=type(fault).__name__, exc_info=True)
+            if self._stop.wait(self._every):
+                return

@@ -1,0 +1,1 @@
+"""What engines say of their orders, positions and money, as series."""

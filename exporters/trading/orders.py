@@ -1,0 +1,143 @@
+"""Which orders are open, and how much of each parent order its children work or have filled.
+
+Memory is bounded: beyond the limit the order or parent that was longest without an event is forgotten, and counted.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+PARENT_WINDOW_SECONDS: Final = 600.0
+_ZERO: Final = Decimal(0)
+
+InstrumentKey = tuple[str, str, str, str]
+"""venue, account, strategy, symbol: the label values of every series about an instrument."""
+
+
+@dataclass(slots=True)
+class Parent:
+    """A parent order; *quantity* is ``None`` as long as only children named it; *child* is their quantity, working or filled."""
+
+    quantity: Decimal | None
+    child: Decimal
+    seen: float
+
+
+@dataclass(slots=True)
+class Order:
+    """An order that was sent and has not ended."""
+
+    instrument: InstrumentKey
+    quantity: Decimal
+    filled: Decimal
+    parent_id: str | None
+    sent: float
+    acknowledged: bool = False
+
+
+@dataclass(slots=True)
+class Orders:
+    """The open orders by (venue, account, client order id) and the parents by (instrument, parent id)."""
+
+    max_open: int
+    max_parents: int
+    open: OrderedDict[tuple[str, str, str], Order] = field(default_factory=OrderedDict)
+    parents: OrderedDict[tuple[InstrumentKey, str], Parent] = field(default_factory=OrderedDict)
+    forgotten_orders: int = 0
+    forgotten_parents: int = 0
+    orphans: dict[InstrumentKey, int] = field(default_factory=dict)
+
+    def parent(self, instrument: InstrumentKey, parent_id: str, quantity: Decimal, time: float) -> None:
+        """A parent order was decided."""
+        self._parent(instrument, parent_id, time).quantity = quantity
+
+    def sent(
+        self, instrument: InstrumentKey, client_order_id: str, quantity: Decimal, parent_id: str | None, time: float
+    ) -> None:
+        """A child (or a lone order, without *parent_id*) left the engine; an id used again starts over."""
+        key = (instrument[0], instrument[1], client_order_id)
+        self.open.pop(key, None)
+        self.open[key] = Order(instrument, quantity, _ZERO, parent_id, time)
+        if len(self.open) > self.max_open:
+            self.open.popitem(last=False)
+            self.forgotten_orders += 1
+        if parent_id is not None:
+            parent = self._parent(instrument, parent_id, time)
+            parent.child += quantity
+            if parent.quantity is None:
+                self.orphans[instrument] = self.orphans.get(instrument, 0) + 1
+
+    def acknowledged(self, venue: str, account: str, client_order_id: str, time: float) -> float | None:
+        """The venue took it: seconds since it was sent, ``None`` when that is not known or was said before."""
+        order = self.open.get((venue, account, client_order_id))
+        if order is None or order.acknowledged:
+            return None
+        order.acknowledged = True
+        return max(0.0, time - order.sent)
+
+    def filled(self, venue: str, account: str, client_order_id: str, quantity: Decimal, time: float) -> None:
+        """Part or all of it traded; more than was ordered counts against its parent too."""
+        key = (venue, account, client_order_id)
+        order = self.open.get(key)
+        if order is None:
+            return
+        before = max(order.filled, order.quantity)
+        order.filled += quantity
+        self._adjust(order, max(order.filled, order.quantity) - before, time)
+        if order.filled >= order.quantity:
+            del self.open[key]
+
+    def ended(self, venue: str, account: str, client_order_id: str, remaining: Decimal | None, time: float) -> None:
+        """It was cancelled with *remaining*, or rejected (``None``: all that is not filled remained)."""
+        order = self.open.pop((venue, account, client_order_id), None)
+        if order is None:
+            return
+        unfilled = max(_ZERO, order.quantity - order.filled)
+        self._adjust(order, -(unfilled if remaining is None else min(remaining, order.quantity)), time)
+
+    def open_per_instrument(self) -> dict[InstrumentKey, int]:
+        """How many orders are open."""
+        counts: dict[InstrumentKey, int] = {}
+        for order in self.open.values():
+            counts[order.instrument] = counts.get(order.instrument, 0) + 1
+        return counts
+
+    def worst_ratios(self, now: float) -> dict[InstrumentKey, Decimal | None]:
+        """The highest child/parent ratio of the parents that had an event in the last ten minutes.
+
+        ``None`` where children named only parents that nobody announced: there the ratio is not known.
+        """
+        worst: dict[InstrumentKey, Decimal | None] = {}
+        since = now - PARENT_WINDOW_SECONDS
+        for (instrument, _), parent in self.parents.items():
+            if parent.seen < since:
+                continue
+            known = worst.setdefault(instrument, None)
+            if parent.quantity is not None:
+                ratio = parent.child / parent.quantity
+                if known is None or ratio > known:
+                    worst[instrument] = ratio
+        return worst
+
+    def _parent(self, instrument: InstrumentKey, parent_id: str, time: float) -> Parent:
+        key = (instrument, parent_id)
+        parent = self.parents.get(key)
+        if parent is None:
+            parent = self.parents[key] = Parent(None, _ZERO, time)
+            if len(self.parents) > self.max_parents:
+                self.parents.popitem(last=False)
+                self.forgotten_parents += 1
+        else:
+            parent.seen = max(parent.seen, time)
+            self.parents.move_to_end(key)
+        return parent
+
+    def _adjust(self, order: Order, change: Decimal, time: float) -> None:
+        if order.parent_id is None:
+            return
+        parent = self.parents.get((order.instrument, order.parent_id))
+        if parent is not None:
+            parent.child = max(_ZERO, parent.child + change)
+            parent.seen = max(parent.seen, time)
+            self.parents.move_to_end((order.instrument, order.parent_id))

@@ -1,0 +1,309 @@
+"""Everything the trading exporter knows, and ``apply``: how one event changes it.
+
+``apply`` reads no clock and does no I/O: the same events give the same state.  Counters start at zero with the
+process, as Prometheus expects; what a restart must not forget is said in ``snapshot``.  Every collection here is
+bounded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from exporters.buckets import Buckets
+from exporters.trading import events
+from exporters.trading.equity import Book
+from exporters.trading.events import INITIATORS, TYPES, Event
+from exporters.trading.orders import InstrumentKey, Orders
+
+_ZERO: Final = Decimal(0)
+_MAX_CODES: Final = 32
+OTHER: Final = "other"
+
+StrategyKey = tuple[str, str, str]
+"""venue, account, strategy (empty: the whole account)."""
+EquityKey = tuple[str, str, str, str]
+"""venue, account, strategy (empty: the whole account), currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds of memory; *max_ahead* is how many seconds ahead of our clock an event may be."""
+
+    engines: int = 32
+    sessions: int = 1_000
+    strategies: int = 1_000
+    instruments: int = 5_000
+    open_orders: int = 20_000
+    parents: int = 10_000
+    max_ahead: float = 60.0
+
+
+@dataclass(slots=True)
+class Instrument:
+    """Counts and the position of one (venue, account, strategy, symbol).
+
+    *parented*: it is known to use parent orders, so no active parent means a ratio of 0 and not an unknown one.
+    """
+
+    sent: int = 0
+    acknowledged: int = 0
+    cancels_sent: int = 0
+    fills: int = 0
+    parents: int = 0
+    rejected: dict[str, int] = field(default_factory=lambda: {OTHER: 0})
+    cancelled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INITIATORS, 0))
+    filled_quantity: Decimal = _ZERO
+    notional: Decimal = _ZERO
+    multiplier: Decimal = Decimal(1)
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    rebates: dict[str, Decimal] = field(default_factory=dict)
+    position: events.Position | None = None
+    parented: bool = False
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The last heartbeat of an engine or a strategy; *at* is the sooner of its own time and of our receipt of it."""
+
+    at: float
+    state: str
+    started_at: float | None
+    open_orders: int | None
+
+
+@dataclass(slots=True)
+class Engine:
+    """What one engine said; *sessions* holds the highest ``seq`` of each, the longest silent first."""
+
+    last_event: float = 0.0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TYPES, 0))
+    missing: int = 0
+    sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    pulse: Pulse | None = None
+    strategies: dict[str, Pulse] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Margin:
+    """The last margin said for an account; *whole* when the account itself said it and not one of its strategies."""
+
+    balance: Decimal
+    maintenance: Decimal
+    whole: bool
+
+
+class State:
+    """The books, the instruments, the engines and the orders."""
+
+    def __init__(self, limits: Limits, day_starts_at: int = 0) -> None:
+        """*day_starts_at* is seconds after 00:00 UTC."""
+        self.limits = limits
+        self.day_starts_at = day_starts_at
+        self.engines: dict[str, Engine] = {}
+        self.books: dict[EquityKey, Book] = {}
+        self.pnl: dict[EquityKey, tuple[Decimal | None, Decimal | None]] = {}
+        self.margins: dict[tuple[str, str], Margin] = {}
+        self.instruments: dict[InstrumentKey, Instrument] = {}
+        self.acknowledgements: dict[StrategyKey, Buckets] = {}
+        self.orders = Orders(limits.open_orders, limits.parents)
+        self.codes: set[str] = {OTHER}
+        self.dropped = dict.fromkeys(("engines", "strategies", "instruments"), 0)
+
+    def expect(self, engine: str, strategy: StrategyKey, symbols: Iterable[str], codes: Iterable[str]) -> None:
+        """Open the series of a configured strategy at zero, so that a rule sees its first event as an increase."""
+        self._engine(engine)
+        self.acknowledgements.setdefault(strategy, Buckets())
+        for symbol in symbols:
+            instrument = self.instrument((*strategy, symbol))
+            if instrument is None:
+                return
+            instrument.parented = True
+            for code in codes:
+                instrument.rejected.setdefault(self._code(code), 0)
+
+    def instrument(self, key: InstrumentKey) -> Instrument | None:
+        """The instrument, made when it is new; ``None`` when there is no room for another."""
+        found = self.instruments.get(key)
+        if found is None:
+            if len(self.instruments) >= self.limits.instruments:
+                self.dropped["instruments"] += 1
+                return None
+            found = self.instruments[key] = Instrument(fees={currency_of(key[3]): _ZERO})
+        return found
+
+    def _engine(self, name: str) -> Engine | None:
+        found = self.engines.get(name)
+        if found is None:
+            if len(self.engines) >= self.limits.engines:
+                self.dropped["engines"] += 1
+                return None
+            found = self.engines[name] = Engine()
+        return found
+
+    def _code(self, code: str) -> str:
+        if code not in self.codes:
+            if len(self.codes) >= _MAX_CODES:
+                return OTHER
+            self.codes.add(code)
+        return code
+
+
+def currency_of(symbol: str) -> str:
+    """The currency a unified symbol is settled in: ``BTC/USDT:USDT`` and ``BTC/USDT`` give ``USDT``; else empty."""
+    pair, _, settle = symbol.partition(":")
+    return settle.partition("-")[0] or pair.partition("/")[2]
+
+
+def apply(state: State, event: Event, received: float) -> bool:
+    """Take one event in; ``False``: its ``seq`` was seen before and nothing changed.  *received* is seconds since the epoch."""
+    engine = state._engine(event.engine)  # noqa: SLF001  # apply is the other half of State
+    if engine is None:
+        return True
+    last = engine.sessions.get(event.session)
+    if last is not None:
+        if event.seq <= last:
+            return False
+        engine.missing += event.seq - last - 1
+        engine.sessions.move_to_end(event.session)
+    elif len(engine.sessions) >= state.limits.sessions:
+        engine.sessions.popitem(last=False)
+    engine.sessions[event.session] = event.seq
+    engine.counts[event.type] += 1
+    engine.last_event = min(event.time, received)
+    _APPLY[event.type](state, event, received)
+    return True
+
+
+def _instrument(state: State, event: Event) -> tuple[InstrumentKey, Instrument | None]:
+    key = (event.venue, event.account, event.strategy, event.symbol)
+    return key, state.instrument(key)
+
+
+def _parent_order(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    key, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.parents += 1
+        instrument.parented = True
+        state.orders.parent(key, body.parent_id, body.quantity, event.time)
+
+
+def _order_sent(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    key, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.sent += 1
+        state.orders.sent(key, body.client_order_id, body.quantity, body.parent_id, event.time)
+
+
+def _order_acknowledged(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    key, instrument = _instrument(state, event)
+    if instrument is None:
+        return
+    instrument.acknowledged += 1
+    took = state.orders.acknowledged(event.venue, event.account, body.client_order_id, event.time)
+    if took is not None:
+        buckets = state.acknowledgements.get(key[:3])
+        if buckets is None:
+            buckets = state.acknowledgements[key[:3]] = Buckets()
+        buckets.observe(took)
+
+
+def _order_rejected(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    _, instrument = _instrument(state, event)
+    if instrument is not None:
+        code = state._code(body.code)  # noqa: SLF001
+        instrument.rejected[code] = instrument.rejected.get(code, 0) + 1
+    state.orders.ended(event.venue, event.account, body.client_order_id, None, event.time)
+
+
+def _cancel_sent(state: State, event: Event, _received: float) -> None:
+    _, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.cancels_sent += 1
+
+
+def _order_cancelled(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    _, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.cancelled[body.initiator] += 1
+    state.orders.ended(event.venue, event.account, body.client_order_id, body.remaining, event.time)
+
+
+def _fill(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    _, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.fills += 1
+        instrument.filled_quantity += body.quantity
+        instrument.notional += body.quantity * body.price * instrument.multiplier
+        if body.fee is not None:
+            currency = body.fee_currency or currency_of(event.symbol)
+            kept = instrument.fees if body.fee >= _ZERO else instrument.rebates
+            if currency in kept or len(kept) < _MAX_CODES:
+                kept[currency] = kept.get(currency, _ZERO) + abs(body.fee)
+    state.orders.filled(event.venue, event.account, body.client_order_id, body.quantity, event.time)
+
+
+def _position(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    _, instrument = _instrument(state, event)
+    if instrument is not None:
+        instrument.position = body
+        instrument.multiplier = body.multiplier
+
+
+def _equity(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
+    key = (event.venue, event.account, event.strategy, body.currency)
+    book = state.books.get(key)
+    if book is not None:
+        book.observe(body.equity, body.net_deposits, event.time, state.day_starts_at)
+    elif len(state.books) < state.limits.strategies:
+        state.books[key] = Book.opened(body.equity, body.net_deposits, event.time, state.day_starts_at)
+    else:
+        state.dropped["strategies"] += 1
+        return
+    if body.realised_pnl is not None or body.unrealised_pnl is not None:
+        realised, unrealised = state.pnl.get(key, (None, None))
+        state.pnl[key] = (
+            realised if body.realised_pnl is None else body.realised_pnl,
+            unrealised if body.unrealised_pnl is None else body.unrealised_pnl,
+        )
+    if body.margin_balance is not None and body.maintenance_margin is not None:
+        account = (event.venue, event.account)
+        known = state.margins.get(account)
+        whole = not event.strategy
+        if known is None or whole or not known.whole:
+            state.margins[account] = Margin(body.margin_balance, body.maintenance_margin, whole)
+
+
+def _heartbeat(state: State, event: Event, received: float) -> None:
+    body: Any = event.body
+    engine = state.engines[event.engine]
+    pulse = Pulse(min(event.time, received), body.state, body.started_at, body.open_orders)
+    if not event.strategy:
+        engine.pulse = pulse
+    elif event.strategy in engine.strategies or len(engine.strategies) < state.limits.strategies:
+        engine.strategies[event.strategy] = pulse
+    else:
+        state.dropped["strategies"] += 1
+
+
+_APPLY: Final[dict[str, Callable[[State, Event, float], None]]] = {
+    "parent_order": _parent_order,
+    "order_sent": _order_sent,
+    "order_acknowledged": _order_acknowledged,
+    "order_rejected": _order_rejected,
+    "cancel_sent": _cancel_sent,
+    "order_cancelled": _order_cancelled,
+    "fill": _fill,
+    "position": _position,
+    "equity": _equity,
+    "heartbeat": _heartbeat,
+}
