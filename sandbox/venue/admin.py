@@ -4,12 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from sandbox.venue.exchange import NewOrder
 from sandbox.venue.faults import FaultError
 from sandbox.venue.instruments import Market
 from sandbox.venue.ledger import Account
 from sandbox.venue.listing import Listing
-from sandbox.venue.orders import AlgoOrder, Side
+from sandbox.venue.orders import AlgoOrder, NewOrder, Side
 from sandbox.venue.refusal import Refused
 from sandbox.venue.venue import Venue
 
@@ -232,7 +231,7 @@ def place_orders(venue: Venue, _: dict[str, str], body: dict[str, Any]) -> Answe
 
 
 def _terms(listing: Listing, side: Side, distance: Decimal) -> tuple[Decimal, Decimal]:
-    """A price that far from the market (a buy below, a sell above) and the smallest quantity that is worth enough there."""
+    """A price that far from the market (a buy below, a sell above) and the smallest quantity allowed there."""
     instrument = listing.instrument
     mark = listing.mark or instrument.start_price
     price = instrument.floor_price(mark * (1 - distance * side.sign))

@@ -17,7 +17,7 @@ CLIENT_ID_LENGTH = 36
 
 @dataclass(slots=True)
 class CancelFaults:
-    """How cancels of this request are falsified: applied `late` by so many seconds, or `missing` some of a cancel-all."""
+    """How cancels of this request are falsified: applied `late` by so many seconds, or missing some of a cancel-all."""
 
     late: float | None = None
     missing_count: int = 0
@@ -25,7 +25,7 @@ class CancelFaults:
     later: Callable[[float, Callable[[], None]], None] | None = None
 
     def apply(self, cancels: Iterable[Callable[[], None]], *, whole_book: bool) -> None:
-        """Do the cancels, as far and as late as the faults let them happen; the client hears of success all the same."""
+        """Do the cancels as far and as late as the faults let them happen; the client hears of success anyhow."""
         todo = list(cancels)
         if whole_book and (self.missing_count or self.missing_ratio):
             missed = max(self.missing_count, round(len(todo) * self.missing_ratio))
@@ -152,7 +152,7 @@ Handler = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path that is served: what answers, whether it must be signed, its request weight and whether it counts as an order."""
+    """A path that is served: what answers, whether it must be signed, its request weight, how many orders it is."""
 
     handler: Handler
     signed: bool = True

@@ -4,7 +4,7 @@ import time
 
 
 class VenueClock:
-    """Milliseconds since the epoch as this venue believes; `offset` and `skew` are seconds added to the machine's time."""
+    """Time since the epoch as this venue believes; `offset` and `skew` are seconds added to the machine's time."""
 
     __slots__ = ("offset", "skew")
 

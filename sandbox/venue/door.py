@@ -88,7 +88,7 @@ def parameters(query: str, body: str) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Limits:
-    """How much one key (or, unsigned, one address) may do.  Generous, so that only a test that wants limits meets them."""
+    """How much one key (or, unsigned, one address) may do.  Generous: only a test that wants limits meets them."""
 
     weight_per_minute: int = 6_000_000
     orders_per_ten_seconds: int = 1_000_000
@@ -122,7 +122,8 @@ class Limiter:
             until = int(use.banned_until * 1000)
             raise Refused(
                 -1003,
-                f"Way too many requests; IP banned until {until}. Please use the websocket for live updates to avoid bans.",
+                f"Way too many requests; IP banned until {until}. "
+                "Please use the websocket for live updates to avoid bans.",
                 status=418,
                 retry_after=int(use.banned_until - now) + 1,
             )

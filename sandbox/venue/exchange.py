@@ -1,74 +1,27 @@
 """Placing, matching and cancelling orders: the venue without its wire.
 
 Users' orders trade against the outside market (the book and the trades that a feed brings) and against each other's
-resting orders.  What a taker uses up of the outside book is remembered until the feed refreshes it, but is not published:
-the public book stays the recording's.
+resting orders.  What a taker uses up of the outside book is remembered until the feed refreshes it, but is not
+published: the public book stays the recording's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import count
 
 from sandbox.venue import refusal
 from sandbox.venue.clock import VenueClock
+from sandbox.venue.conditional import awoken, is_reached, reference_price, stop_is_reached
 from sandbox.venue.instruments import Instrument, Market
 from sandbox.venue.ledger import Account, Margin, new_client_id
-from sandbox.venue.listing import Listing, Publisher
-from sandbox.venue.orders import AlgoOrder, AlgoStatus, Order, Side, Status
+from sandbox.venue.listing import Listing, Marks, Publisher
+from sandbox.venue.matching import Match, matches, meets
+from sandbox.venue.orders import AlgoOrder, AlgoStatus, NewOrder, Order, Side, Status
 from sandbox.venue.refusal import Refused
 from sandbox.venue.settlement import lock, settle, unlock
 
 ZERO = Decimal(0)
 ALGO = "algo"
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """What somebody asks for.  `price` is 0 for a market order; `quote_quantity` replaces `quantity` on spot market orders."""
-
-    symbol: str
-    side: Side
-    type: str
-    quantity: Decimal
-    price: Decimal = ZERO
-    time_in_force: str = "GTC"
-    reduce_only: bool = False
-    close_position: bool = False
-    stop_price: Decimal = ZERO
-    quote_quantity: Decimal = ZERO
-    client_id: str = ""
-
-    @property
-    def post_only(self) -> bool:
-        """Whether it must not take."""
-        return self.time_in_force == "GTX" or self.type == "LIMIT_MAKER"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A piece that a taker gets: from the outside book, or from another user's resting order."""
-
-    price: Decimal
-    quantity: Decimal
-    maker: Order | None = None
-
-
-class Marks(Mapping[str, Decimal]):
-    """Mark prices by symbol, read from the listings when asked."""
-
-    def __init__(self, listings: Mapping[str, Listing]) -> None:
-        self._listings = listings
-
-    def __getitem__(self, symbol: str) -> Decimal:
-        listing = self._listings[symbol]
-        return listing.mark or listing.instrument.start_price
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._listings)
-
-    def __len__(self) -> int:
-        return len(self._listings)
 
 
 class Exchange:
@@ -88,7 +41,6 @@ class Exchange:
             for market, by_symbol in instruments.items()
         }
         self.marks = Marks(self.listings[Market.USDM])
-        self.liquidations = 0
         self._order_ids = count(8_000_000_001)
         self._algo_ids = count(4_000_000_001)
         self._trade_ids = count(700_000_001)
@@ -107,7 +59,7 @@ class Exchange:
     # Placing.
 
     def place(self, account: Account, market: Market, new: NewOrder) -> Order:
-        """Accept an order, match it, let the rest of it rest or expire.  Raises Refused and then nothing has happened."""
+        """Accept an order, match it, let the rest of it rest or expire.  Raises Refused; then nothing has happened."""
         listing = self.listing(market, new.symbol)
         client_id = self._client_id(account, market.value, new.client_id)
         quantity = self._quantity(account, listing, new)
@@ -131,15 +83,15 @@ class Exchange:
         if new.stop_price:
             self._await_stop(account, listing, order)
             return order
-        matches = self._matches(listing, order)
-        self._check_terms(market, new, quantity, matches)
-        self._check_funds(account, listing, order, matches)
-        self._work(account, listing, order, matches)
+        found = matches(listing, order)
+        self._check_terms(market, new, quantity, found)
+        self._check_funds(account, listing, order, found)
+        self._work(account, listing, order, found)
         return order
 
-    def _work(self, account: Account, listing: Listing, order: Order, matches: list[Match]) -> None:
+    def _work(self, account: Account, listing: Listing, order: Order, found: list[Match]) -> None:
         account.remember(order.market.value, order.order_id, order.client_order_id, order)
-        for match in matches:
+        for match in found:
             if match.maker is None:
                 listing.take(match.price, self._fill(order, listing, match.price, match.quantity, maker=False))
             else:
@@ -202,34 +154,8 @@ class Exchange:
         position = account.positions.get(symbol)
         return -position.quantity * side.sign if position else ZERO
 
-    def _matches(self, listing: Listing, order: Order) -> list[Match]:
-        limit = order.price or None
-        left = order.quantity
-        matches: list[Match] = []
-        makers = iter(self._makers(listing, order, limit))
-        levels = iter(listing.available(order.side, limit))
-        maker, level = next(makers, None), next(levels, None)
-        while left > 0 and (maker or level):
-            if maker and (level is None or (maker.price - level[0]) * order.side.sign <= 0):
-                match = Match(maker.price, min(left, maker.remaining), maker)
-                maker = next(makers, None)
-            elif level:
-                match = Match(level[0], min(left, level[1]))
-                level = next(levels, None)
-            left -= match.quantity
-            matches.append(match)
-        return matches
-
-    def _makers(self, listing: Listing, order: Order, limit: Decimal | None) -> list[Order]:
-        """Other users' resting orders that this one meets; one's own orders are passed over."""
-        best = listing.resting.best(order.side.opposite)
-        if best is None or not _meets(order.side, limit, best.price):
-            return []
-        queue = listing.resting.queue(order.side.opposite)
-        return [one for one in queue if one.account != order.account and _meets(order.side, limit, one.price)]
-
-    def _check_terms(self, market: Market, new: NewOrder, quantity: Decimal, matches: list[Match]) -> None:
-        if new.post_only and matches:
+    def _check_terms(self, market: Market, new: NewOrder, quantity: Decimal, found: list[Match]) -> None:
+        if new.post_only and found:
             if market is Market.SPOT:
                 raise Refused(-2010, "Order would immediately match and take.")
             raise Refused(
@@ -237,9 +163,9 @@ class Exchange:
                 "Due to the order could not be executed as maker, the Post Only order will be rejected. "
                 "The order will not be recorded in the order history",
             )
-        if new.time_in_force == "FOK" and sum((one.quantity for one in matches), ZERO) < quantity:
+        if new.time_in_force == "FOK" and sum((one.quantity for one in found), ZERO) < quantity:
             if market is Market.SPOT:
-                matches.clear()  # spot answers with an order that expired
+                found.clear()  # spot answers with an order that expired
                 return
             raise Refused(
                 -5021,
@@ -247,10 +173,10 @@ class Exchange:
                 "The order will not be recorded in the order history",
             )
 
-    def _check_funds(self, account: Account, listing: Listing, order: Order, matches: list[Match]) -> None:
+    def _check_funds(self, account: Account, listing: Listing, order: Order, found: list[Match]) -> None:
         if order.market is Market.SPOT:
             if not order.price:
-                cost = sum((one.price * one.quantity for one in matches), ZERO)
+                cost = sum((one.price * one.quantity for one in found), ZERO)
                 asset = "USDT" if order.side is Side.BUY else listing.instrument.base
                 if account.holding(asset).free < (cost if order.side is Side.BUY else order.quantity):
                     raise refusal.balance_insufficient()
@@ -260,7 +186,7 @@ class Exchange:
         if order.reduce_only or order.close_position:
             return
         mark = self.marks[order.symbol]
-        notional = order.quantity * (order.price or (matches[0].price if matches else mark))
+        notional = order.quantity * (order.price or (found[0].price if found else mark))
         bids, asks = (notional, ZERO) if order.side is Side.BUY else (ZERO, notional)
         extra = account.order_margin(order.symbol, mark, bids, asks) - account.order_margin(order.symbol, mark)
         if extra > 0 and extra > self.margin(account).available:
@@ -306,7 +232,7 @@ class Exchange:
         for side in Side:
             while (order := listing.resting.best(side)) is not None:
                 touch = listing.book.best_ask if side is Side.BUY else listing.book.best_bid
-                if touch is None or not _meets(side, order.price, touch):
+                if touch is None or not meets(side, order.price, touch):
                     break
                 found = next(iter(listing.available(side, order.price)), None)
                 if found is None:
@@ -321,11 +247,11 @@ class Exchange:
         """
         side = Side.BUY if buyer_is_maker else Side.SELL
         best = listing.resting.best(side)
-        if best is not None and _meets(side, best.price, price):
+        if best is not None and meets(side, best.price, price):
             levels = listing.book.bids if side is Side.BUY else listing.book.asks
             left = quantity
             for order in listing.resting.queue(side):
-                if left <= 0 or not _meets(side, order.price, price):
+                if left <= 0 or not meets(side, order.price, price):
                     break
                 reached = left
                 if order.price == price:
@@ -342,7 +268,7 @@ class Exchange:
         """Keep a conditional order until its price is reached.  The caller has filled all but the id."""
         listing = self.listing(Market.USDM, order.symbol)
         order.client_algo_id = self._client_id(account, ALGO, order.client_algo_id)
-        if order.type != "TRAILING_STOP_MARKET" and _reached(order, self._reference(listing, order)):
+        if order.type != "TRAILING_STOP_MARKET" and is_reached(order, reference_price(listing, order)):
             raise Refused(-2021, "Order would immediately trigger.")
         order.algo_id = next(self._algo_ids)
         order.time = order.update_time = self.clock.milliseconds()
@@ -352,13 +278,9 @@ class Exchange:
         listing.conditional[order.algo_id] = order
         return order
 
-    def _reference(self, listing: Listing, order: AlgoOrder) -> Decimal:
-        mark = listing.mark or listing.instrument.start_price
-        return mark if order.working_type == "MARK_PRICE" else listing.last_price or mark
-
     def _await_stop(self, account: Account, listing: Listing, order: Order) -> None:
         reference = listing.last_price or listing.mark or listing.instrument.start_price
-        if _stop_reached(order.type, order.side, order.stop_price, reference):
+        if stop_is_reached(order.type, order.side, order.stop_price, reference):
             raise Refused(-2010, "Stop price would trigger immediately.")
         if not lock(account, order, listing.instrument):
             raise refusal.balance_insufficient()
@@ -370,34 +292,25 @@ class Exchange:
     def _wake(self, listing: Listing) -> None:
         if listing.conditional:
             for algo in list(listing.conditional.values()):
-                if _reached(algo, self._reference(listing, algo)):
+                if is_reached(algo, reference_price(listing, algo)):
                     self._trigger(listing, algo)
         if listing.stops and listing.last_price is not None:
             for stop in list(listing.stops.values()):
-                if _stop_reached(stop.type, stop.side, stop.stop_price, listing.last_price):
+                if stop_is_reached(stop.type, stop.side, stop.stop_price, listing.last_price):
                     del listing.stops[stop.order_id]
                     stop.waiting = False
                     account = self.accounts[stop.account]
                     del account.open[stop.market][stop.order_id]
                     del account.open_ids[stop.market.value, stop.client_order_id]
-                    self._work(account, listing, stop, self._matches(listing, stop))
+                    self._work(account, listing, stop, matches(listing, stop))
 
     def _trigger(self, listing: Listing, algo: AlgoOrder) -> None:
         account = self.accounts[algo.account]
         self.end_algo(algo, AlgoStatus.FINISHED)
         algo.trigger_time = algo.update_time
-        limit = algo.type in {"STOP", "TAKE_PROFIT"}
-        new = NewOrder(
-            symbol=algo.symbol,
-            side=algo.side,
-            type="LIMIT" if limit else "MARKET",
-            quantity=algo.quantity,
-            price=algo.price if limit else ZERO,
-            time_in_force=algo.time_in_force if limit else "GTC",
-            reduce_only=algo.reduce_only,
-            close_position=algo.close_position,
-            client_id="" if (Market.USDM.value, algo.client_algo_id) in account.open_ids else algo.client_algo_id,
-        )
+        # It keeps its client id, so that its strategy still owns it, unless an open order has that id.
+        taken = (Market.USDM.value, algo.client_algo_id) in account.open_ids
+        new = awoken(algo, "" if taken else algo.client_algo_id)
         try:
             algo.actual_order_id = self.place(account, listing.market, new).order_id
         except Refused:
@@ -465,28 +378,6 @@ class Exchange:
             found = account.known_ids.get((ALGO, client_id))
         return found if isinstance(found, AlgoOrder) else None
 
-    def liquidate(self) -> None:
-        """Close what the margin no longer carries: cancel everything of the account, sell its positions to the market."""
-        for account in self.accounts.values():
-            if not any(position.quantity for position in account.positions.values()):
-                continue
-            margin = self.margin(account)
-            if margin.maintenance < margin.balance:
-                continue
-            self.liquidations += 1
-            for order in self.open_orders(account, Market.USDM, None):
-                self.cancel(order)
-            for algo in self.open_algos(account, None):
-                self.end_algo(algo)
-            for position in list(account.positions.values()):
-                if position.quantity:
-                    side = Side.SELL if position.quantity > 0 else Side.BUY
-                    client_id = f"autoclose-{new_client_id()}"
-                    new = NewOrder(
-                        position.symbol, side, "MARKET", abs(position.quantity), reduce_only=True, client_id=client_id
-                    )
-                    self.place(account, Market.USDM, new)
-
     def reset(self) -> None:
         """Every account back to its deposits, no order anywhere; the market goes on."""
         for by_symbol in self.listings.values():
@@ -496,26 +387,3 @@ class Exchange:
                 listing.conditional.clear()
         for account in self.accounts.values():
             account.reset()
-
-
-def _meets(side: Side, limit: Decimal | None, price: Decimal) -> bool:
-    """Whether an order with this limit trades at this price."""
-    return limit is None or (price - limit) * side.sign <= 0
-
-
-def _reached(order: AlgoOrder, price: Decimal) -> bool:
-    if order.type != "TRAILING_STOP_MARKET":
-        return _stop_reached(order.type, order.side, order.trigger_price, price)
-    if order.extreme is None:
-        # Asleep until the activation price: a buy waits for a fall, a sell for a rise.
-        if order.activate_price and (price - order.activate_price) * order.side.sign > 0:
-            return False
-        order.extreme = price
-    order.extreme = min(order.extreme, price) if order.side is Side.BUY else max(order.extreme, price)
-    return abs(price - order.extreme) / order.extreme * 100 >= order.callback_rate
-
-
-def _stop_reached(kind: str, side: Side, trigger: Decimal, price: Decimal) -> bool:
-    """A stop is reached by a move against its side's holder, a take-profit by the opposite move."""
-    rising = (side is Side.BUY) != kind.startswith("TAKE_PROFIT")
-    return price >= trigger if rising else price <= trigger

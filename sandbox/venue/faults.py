@@ -180,14 +180,7 @@ class Faults:
             lasts = spec.pop("seconds", lasts)
         if left is not None and (not isinstance(left, int) or left < 1):
             raise FaultError("count: a whole number above 0")
-        params: dict[str, Any] = {}
-        for param, default in kind.params.items():
-            value = spec.pop(param, default)
-            if value is None:
-                raise FaultError(f"{param}: {name} needs it")
-            if not isinstance(value, _TYPES[param]) or (isinstance(value, bool) and bool not in _TYPES[param]):
-                raise FaultError(f"{param}: not of the right type")
-            params[param] = value
+        params = self._params(spec, name, kind)
         if spec:
             raise FaultError(f"{', '.join(map(str, spec))}: {name} has no such field")
         self._check(params)
@@ -197,6 +190,17 @@ class Faults:
             raise FaultError("for_seconds: a number above 0")
         until = None if lasts is None else time.monotonic() + lasts
         return Fault(next(self._numbers), name, account, path, method and method.upper(), left, until, params)
+
+    def _params(self, spec: dict[str, Any], name: str, kind: Kind) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for param, default in kind.params.items():
+            value = spec.pop(param, default)
+            if value is None:
+                raise FaultError(f"{param}: {name} needs it")
+            if not isinstance(value, _TYPES[param]) or (isinstance(value, bool) and bool not in _TYPES[param]):
+                raise FaultError(f"{param}: not of the right type")
+            params[param] = value
+        return params
 
     def _text(self, spec: dict[str, Any], name: str) -> str | None:
         value = spec.pop(name, None)

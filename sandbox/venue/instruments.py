@@ -144,7 +144,7 @@ _PERPETUALS = [
 
 
 def catalogue() -> dict[Market, dict[str, Instrument]]:
-    """All instruments by market and symbol.  Spot trades on the perpetual's grid or a finer one, so one feed can drive both."""
+    """All instruments by market and symbol.  Spot has the perpetual's grid or a finer one: one feed can drive both."""
     perpetuals = [
         Instrument(
             symbol=f"{base}{QUOTE}",

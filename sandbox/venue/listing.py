@@ -1,12 +1,13 @@
 """One symbol on one market: its book, its last price, its sequence numbers, and the users' orders that rest on it.
 
-Feeds (`replay`, `synthetic`) push changes in; every change moves the book, is published, and is shown to the exchange so
-that resting orders can fill.  All prices pass through `shift`, with which a flash move lifts or drops the whole market.
+Feeds (`replay`, `synthetic`) push changes in; every change moves the book, is published, and is shown to the exchange
+so that resting orders can fill.  All prices pass through `shift`, with which a flash move lifts or drops the market.
 """
 
+import time
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -212,8 +213,8 @@ class Listing:
         return self.book.mid or self.last_price
 
     def available(self, side: Side, limit: Decimal | None) -> Iterable[Level]:
-        """What a taker of `side` finds, best first, up to its limit price: the book less what was just taken from it."""
-        if self._taken and self._clock.seconds() - self._taken_at > REFILL_SECONDS:
+        """What a taker finds, best first, up to its limit price: the book less what was just taken from it."""
+        if self._taken and time.monotonic() - self._taken_at > REFILL_SECONDS:
             self._taken.clear()
         buying = side is Side.BUY
         for price, quantity in self.book.walk_asks() if buying else self.book.walk_bids():
@@ -226,7 +227,7 @@ class Listing:
     def take(self, price: Decimal, quantity: Decimal) -> None:
         """Use up depth at a price."""
         if not self._taken:
-            self._taken_at = self._clock.seconds()
+            self._taken_at = time.monotonic()
         self._taken[price] = self._taken.get(price, ZERO) + quantity
 
     def snapshot(self, limit: int | None = None) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -273,6 +274,23 @@ class Listing:
         data |= {"b": bid_texts, "a": ask_texts}
         self._publisher.publish(self.market, self.symbol, "depth", self._depth_stream, data)
         self._watcher.on_book(self)
+
+
+class Marks(Mapping[str, Decimal]):
+    """Mark prices by symbol, read from the listings when asked."""
+
+    def __init__(self, listings: Mapping[str, Listing]) -> None:
+        self._listings = listings
+
+    def __getitem__(self, symbol: str) -> Decimal:
+        listing = self._listings[symbol]
+        return listing.mark or listing.instrument.start_price
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listings)
+
+    def __len__(self) -> int:
+        return len(self._listings)
 
 
 def _levels(texts: TextLevels) -> list[Level]:

@@ -1,4 +1,4 @@
-"""The venue's own counters in Prometheus' text format, written by hand: the sandbox needs no client library for ten lines."""
+"""The venue's own counters in Prometheus' text format, by hand: ten lines need no client library."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def exposition(venue: Venue) -> bytes:
         ("sandbox_venue_stream_clients", "gauge", "Listeners of the market stream.", [({}, venue.hub.listeners)]),
         ("sandbox_venue_stream_messages_total", "counter", "Messages handed to listeners.", [({}, venue.hub.sent)]),
         ("sandbox_venue_stream_cut_off_total", "counter", "Listeners too slow to keep.", [({}, venue.hub.cut_off)]),
-        ("sandbox_venue_liquidations_total", "counter", "Accounts liquidated.", [({}, exchange.liquidations)]),
+        ("sandbox_venue_liquidations_total", "counter", "Accounts liquidated.", [({}, venue.liquidations)]),
         (
             "sandbox_venue_countdowns_fired_total",
             "counter",

@@ -93,7 +93,7 @@ class Trade:
 
 @dataclass(slots=True)
 class Order:
-    """An order of the normal book.  Times are venue milliseconds; `price` and `stop_price` are 0 where they do not apply."""
+    """An order of the normal book.  Times are venue milliseconds; prices are 0 where they do not apply."""
 
     order_id: int
     client_order_id: str
@@ -244,6 +244,28 @@ class Order:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """What somebody asks for.  `price` is 0 for a market order; `quote_quantity` is for spot market orders only."""
+
+    symbol: str
+    side: Side
+    type: str
+    quantity: Decimal
+    price: Decimal = ZERO
+    time_in_force: str = "GTC"
+    reduce_only: bool = False
+    close_position: bool = False
+    stop_price: Decimal = ZERO
+    quote_quantity: Decimal = ZERO
+    client_id: str = ""
+
+    @property
+    def post_only(self) -> bool:
+        """Whether it must not take."""
+        return self.time_in_force == "GTX" or self.type == "LIMIT_MAKER"
+
+
 class AlgoStatus(StrEnum):
     """Where a conditional order is in its life."""
 
@@ -256,7 +278,7 @@ class AlgoStatus(StrEnum):
 
 @dataclass(slots=True)
 class AlgoOrder:
-    """A conditional order: futures keep these in a book of their own, which a cancel-all of the normal book does not touch."""
+    """A conditional order: futures keep these in a book of their own, which the normal cancel-all does not touch."""
 
     algo_id: int
     client_algo_id: str

@@ -1,7 +1,7 @@
 """A recorded capture as the market: the book rebuilt from its snapshot and differences, its times moved to now.
 
-One line of a capture is `<receive time, ns> <raw JSON of a combined stream>`; the REST depth snapshot is the line without
-a `stream` key.  What precedes the snapshot is left out, except differences that reach beyond it.
+One line of a capture is `<receive time, ns> <raw JSON of a combined stream>`; the REST depth snapshot is the line
+without a `stream` key.  What precedes the snapshot is left out, except differences that reach beyond it.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Head:
 
 
 class Replay:
-    """Plays one capture into the listings of its symbol: natively into its own market, translated into the other one."""
+    """Plays one capture into the listings of its symbol: as it is into its own market, translated into the other."""
 
     def __init__(
         self,

@@ -214,7 +214,8 @@ def _reset(request: web.BaseRequest) -> None:
 async def _hold(request: web.BaseRequest, seconds: float) -> None:
     """Say nothing until the client is gone or the time is over, then hang up."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and request.transport is not None and not request.transport.is_closing():
+    # aiohttp tells nobody that a client left while its request is being served; looking is all one can do.
+    while time.monotonic() < deadline and request.transport and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     if request.transport is not None:
         request.transport.abort()

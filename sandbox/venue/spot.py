@@ -5,10 +5,9 @@ from typing import Any
 
 from sandbox.venue import refusal
 from sandbox.venue.call import Call, Route, Routes, check_spot_filters
-from sandbox.venue.exchange import NewOrder
 from sandbox.venue.instruments import SPOT_TYPES, Market
 from sandbox.venue.ledger import new_client_id
-from sandbox.venue.orders import Order
+from sandbox.venue.orders import NewOrder, Order
 from sandbox.venue.public import (
     agg_trades,
     day_ticker,

@@ -16,6 +16,7 @@ from sandbox.venue.exchange import Exchange
 from sandbox.venue.faults import Faults
 from sandbox.venue.instruments import Market, catalogue
 from sandbox.venue.ledger import Account
+from sandbox.venue.liquidation import liquidate
 from sandbox.venue.replay import Replay
 from sandbox.venue.stream import Hub
 from sandbox.venue.synthetic import Walk, walk
@@ -66,6 +67,7 @@ class Venue:
         self.numbers = count(1)
         self.requests: dict[tuple[str, str, str, int], int] = {}
         self.countdowns_fired = 0
+        self.liquidations = 0
         # Numbers the orders that the admin API places, so that their ids never repeat.
         self.seeded = 0
         self.replay = Replay(replay, self.exchange.listings, self.clock, speed=speed, loop=loop) if replay else None
@@ -103,7 +105,7 @@ class Venue:
     async def _liquidate(self) -> None:
         while True:
             await asyncio.sleep(LIQUIDATION_SECONDS)
-            self.exchange.liquidate()
+            self.liquidations += liquidate(self.exchange)
 
     def count_down(self, account: Account, symbol: str, milliseconds: int) -> None:
         """Set (or with 0 stop) the timer that cancels the normal book of a symbol."""
