@@ -8,6 +8,7 @@ from sandbox.venue.call import Call
 from sandbox.venue.instruments import BRACKETS, QUOTE, Market
 from sandbox.venue.ledger import Account, Position, maintenance_margin
 from sandbox.venue.refusal import Refused
+from sandbox.venue.settlement import FEES
 
 SMALLEST = Decimal("0.00000001")
 MARKET = Market.USDM

@@ -7,7 +7,7 @@ import orjson
 
 from sandbox.venue import refusal
 from sandbox.venue.call import Call, check_futures_filters
-from sandbox.venue.instruments import Market
+from sandbox.venue.instruments import Instrument, Market
 from sandbox.venue.orders import AlgoOrder, NewOrder, Order, Status
 from sandbox.venue.refusal import Refused
 
