@@ -1,4 +1,4 @@
-"""``python -m exporters NAME``: start one exporter; ``--check`` only reads the configuration; ``--catalogue`` prints every series."""
+"""``python -m exporters NAME``: start one exporter, or check the configuration, or print the catalogue of series."""
 
 import argparse
 import asyncio

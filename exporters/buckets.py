@@ -36,7 +36,7 @@ class Buckets:
         return sum(self._counts)
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """The buckets as Prometheus wants them: upper bound as text, count of all values up to it; the last is ``+Inf``."""
+        """The buckets as Prometheus wants them: upper bound as text, count of the values up to it; last ``+Inf``."""
         found = []
         running = 0
         for name, count in zip((*self._names, "+Inf"), self._counts, strict=True):

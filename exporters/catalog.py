@@ -15,7 +15,7 @@ from exporters.trading import exporter as trading
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How to build one exporter, where it listens, and every series it may serve (besides ``process_*`` and ``python_info``)."""
+    """How to build one exporter, where it listens, and every series it may serve, besides prometheus-client's own."""
 
     build: Callable[[Settings], Exporter]
     listen: Callable[[Settings], Listen]

@@ -1,4 +1,4 @@
-"""The tables of docs/metrics.md, written from the declarations, so that the page cannot say something else than the program."""
+"""The tables of docs/metrics.md, written from the declarations, so that the page says what the program does."""
 
 from exporters.catalog import EXPORTERS
 from exporters.series import Series

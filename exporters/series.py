@@ -14,7 +14,7 @@ Row = tuple[Sequence[str], float]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric: *name* with its unit suffix, *unit* in words, *subset* the scrape it belongs to, *source* where it comes from."""
+    """One metric: *unit* in words, *subset* the scrape it belongs to, *source* where its data comes from."""
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]

@@ -1,7 +1,7 @@
-"""One HTTP server for every exporter: the landing page, ``/healthz``, ``/metrics`` and what the exporter itself takes in.
+"""One HTTP server for every exporter: landing page, ``/healthz``, ``/metrics`` and what an exporter takes in.
 
-The event loop serves scrapes out of memory; sources fill that memory from threads of their own, so that no file, socket or probe
-stands between Prometheus and its answer.
+The event loop serves scrapes out of memory; sources fill that memory from threads of their own, so that no file,
+socket or probe stands between Prometheus and its answer.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """What a catalogue entry builds: collectors that read memory, sources that fill it, and routes besides the common ones."""
+    """What a catalogue entry builds: collectors that read memory, sources that fill it, routes of its own."""
 
     name: str
     collectors: Sequence[Collector]

@@ -1,7 +1,8 @@
-"""What an exporter is told: one YAML file with a section per exporter, environment over it, strict, every fault at once.
+"""What an exporter is told: one YAML file, a section per exporter, and the environment over it; all faults at once.
 
-``ANDON_EXPORTERS__TRADING__LISTEN__PORT=9203`` overrides ``trading: {listen: {port: ...}}``; a part that is a number is an index
-into a list (``ANDON_EXPORTERS__MARKET_DATA__FEEDS__0__URL``); values are read as YAML.  Secrets are only ever named as files.
+``ANDON_EXPORTERS__TRADING__LISTEN__PORT=9203`` overrides ``trading: {listen: {port: ...}}``; a part that is a number
+is an index into a list (``ANDON_EXPORTERS__MARKET_DATA__FEEDS__0__URL``); values are read as YAML.  Secrets are only
+ever named as files.
 """
 
 import ipaddress
@@ -39,7 +40,7 @@ class Listen(_Section):
 
 
 class EventsIntake(_Section):
-    """How trading events come in: by POST (``token_file`` holds the bearer token, none: anyone may) and from followed files."""
+    """How trading events come in: by POST (with the bearer token in ``token_file``) and from followed files."""
 
     http: bool = True
     token_file: Path | None = None
@@ -67,7 +68,7 @@ class ExpectedStrategy(_Section):
 
 
 class TradingLimits(_Section):
-    """Upper bounds of memory; ``max_ahead`` is how many seconds ahead of our clock an event may be before it is malformed."""
+    """Upper bounds of memory; an event more than ``max_ahead`` seconds ahead of our clock is malformed."""
 
     engines: int = Field(default=32, ge=1)
     sessions: int = Field(default=1_000, ge=1)
@@ -79,7 +80,7 @@ class TradingLimits(_Section):
 
 
 class TradingSettings(_Section):
-    """``day_starts_at`` is UTC; ``state_file`` keeps peaks, day starts and seq marks over a restart (none: they are forgotten)."""
+    """``day_starts_at`` is UTC; without a ``state_file`` peaks, day starts and seq marks do not survive a restart."""
 
     listen: Listen = Listen(port=9103)
     day_starts_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
@@ -122,7 +123,7 @@ class _Feed(_Section):
 
 
 class NdjsonFeed(_Feed):
-    """The sandbox venue's market stream at ``url``; ``time_path`` (such as ``/fapi/v1/time``) measures its clock by round trips.
+    """The sandbox venue's market stream at ``url``; with ``time_path`` its clock is measured by round trips.
 
     ``idle_seconds`` without a byte, a ping included, end the connection.
     """
@@ -136,7 +137,7 @@ class NdjsonFeed(_Feed):
 
 
 class CaptureFeed(_Feed):
-    """A recorded capture; ``pace: recorded`` plays it in its own time, moved to now, ``fast`` as fast as it can be read."""
+    """A recorded capture, played in its own time and moved to now (``recorded``) or as ``fast`` as it can be read."""
 
     source: Literal["capture"]
     file: Path
@@ -147,7 +148,7 @@ Feed = Annotated[NdjsonFeed | CaptureFeed, Field(discriminator="source")]
 
 
 class MarketDataSettings(_Section):
-    """``offset_window_seconds``: over how long the fastest message is looked for; prices older than ``expire_seconds`` are absent."""
+    """The fastest message is that of ``offset_window_seconds``; prices older than ``expire_seconds`` are absent."""
 
     listen: Listen = Listen(port=9102)
     feeds: tuple[Feed, ...] = ()
@@ -156,10 +157,10 @@ class MarketDataSettings(_Section):
 
 
 class Process(_Section):
-    """A process that must run: found on this host by ``cmdline`` (a part of it) or ``pid_file``, or asked at ``health_url``.
+    """A process that must run: found by part of its ``cmdline`` or a ``pid_file``, or asked at ``health_url``.
 
-    With ``health_url`` that alone decides whether it is up; its start time is ``started_at`` of the JSON at ``status_url``,
-    ``process_start_time_seconds`` of the page at ``metrics_url``, or what the process table says.
+    With ``health_url`` that alone decides whether it is up; its start time is ``started_at`` of the JSON at
+    ``status_url``, ``process_start_time_seconds`` of the page at ``metrics_url``, or what the process table says.
     """
 
     name: Name
@@ -189,7 +190,7 @@ class ProbedVenue(_Section):
 
 
 class SystemSettings(_Section):
-    """Processes are looked at every ``process_seconds``, the host every ``host_seconds``, venues every ``venue_seconds``."""
+    """How often host, processes and venues are looked at; a probe that takes ``timeout_seconds`` has failed."""
 
     listen: Listen = Listen(port=9101)
     processes: tuple[Process, ...] = ()

@@ -1,4 +1,4 @@
-"""A recorded capture played back: ``<receive time, ns since the epoch> <raw JSON of the combined stream>`` a line, gzipped."""
+"""A recorded capture played back: gzipped lines of ``<receive time, ns since the epoch> <raw JSON of the stream>``."""
 
 import gzip
 import threading
@@ -15,7 +15,7 @@ from exporters.market_data.ticks import Pulse, TickError, parse
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Receive time and message of each line; raises TickError for a line without a time, OSError or EOFError for a broken file."""
+    """Receive time and message of each line; raises TickError, or OSError, EOFError or zlib.error for a broken file."""
     with gzip.open(path) as lines:
         for line in lines:
             stamp, _, message = line.partition(b" ")

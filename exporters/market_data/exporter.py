@@ -1,4 +1,4 @@
-"""The market data exporter: is the market that we see the market that is?"""
+"""The market data exporter: whether the market that we see is the market that is."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -18,7 +18,7 @@ _VENUE_RESOLUTION_NS: Final = 1_000_000
 
 @dataclass(slots=True)
 class FastestMessage:
-    """The smallest receive minus event time of the last *window_seconds*, kept per second: memory is bounded by the window."""
+    """The smallest receive minus event time of *window_seconds*; kept per second, so the window bounds memory."""
 
     window_seconds: float
     _seconds: deque[tuple[int, int]] = field(default_factory=deque)
@@ -52,7 +52,7 @@ class RoundTrip(NamedTuple):
 
 @dataclass(slots=True)
 class RoundTrips:
-    """The offset by asking for the time: of the last few answers the fastest tells most; stale after *stale_seconds*."""
+    """The offset by asking for the time: of the last answers the fastest tells most; stale after *stale_seconds*."""
 
     stale_seconds: float
     _trips: deque[RoundTrip] = field(default_factory=lambda: deque(maxlen=_ROUND_TRIPS))

@@ -29,8 +29,8 @@ CLOCK_OFFSET: Final = gauge(
     "kill",
     "seconds, signed",
     "the venue's time endpoint, else the feed",
-    "Venue clock minus ours: the midpoint of the fastest recent round trip where the venue is asked for its time, else taken from "
-    "the fastest message of the window (then too small by that message's latency).",
+    "Venue clock minus ours: the midpoint of the fastest recent round trip where the venue is asked for its time, else "
+    "taken from the fastest message of the window (then too small by that message's latency).",
 )
 GAPS: Final = counter(
     "market_data_sequence_gaps_total",
@@ -74,7 +74,8 @@ LATENCY: Final = histogram(
     "rest",
     "seconds",
     _FEED,
-    "Receive time minus event time plus clock offset, not below 0; without a time endpoint relative to the fastest message.",
+    "Receive time minus event time plus clock offset, not below 0; without a time endpoint relative to the fastest "
+    "message.",
 )
 LATENCY_RAW: Final = gauge(
     "market_data_feed_latency_raw_seconds",

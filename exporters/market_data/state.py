@@ -103,7 +103,7 @@ class Feed:
             self.timed(tick.event_ns, received_ns, tick.stream)
 
     def timed(self, event_ns: int, received_ns: int, stream: str | None = None) -> None:
-        """Something with a venue time arrived; a ping (no *stream*) tells of the clock and not of a stream's latency."""
+        """Something with a venue time arrived; a ping (no *stream*) tells of the clock, not of a stream's latency."""
         raw = received_ns - event_ns
         self.venue.fastest.observe(raw, received_ns)
         if stream is None:

@@ -23,10 +23,11 @@ class TickError(ValueError):
 
 
 class Tick(NamedTuple):
-    """One message: *symbol* as the venue writes it, *event_ns* ``None`` where the stream carries no time (spot book ticker).
+    """One message; *symbol* as the venue writes it, *event_ns* ``None`` where no time is carried (spot book ticker).
 
-    *first*..*last* are the update ids a depth message covers (for others both are its id) and *previous* the last id of the
-    message before it, where the venue says so.  *bid* and *ask* are ``None`` for an empty side and outside ``book_ticker``.
+    *first*..*last* are the update ids a depth message covers (for others both are its id) and *previous* the last id
+    of the message before it, where the venue says so.  *bid* and *ask* are ``None`` for an empty side and outside
+    ``book_ticker``.
     """
 
     stream: str

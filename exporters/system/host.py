@@ -40,7 +40,7 @@ class Host:
 
 
 def busy(before: dict[str, float], now: dict[str, float]) -> float | None:
-    """Share of the time between two looks that was not idle; ``None`` when no time has passed or there was no look before."""
+    """Share of the time between two looks that was not idle; ``None`` at the first look."""
     if not before:
         return None
     spent = {mode: max(0.0, seconds - before.get(mode, 0.0)) for mode, seconds in now.items()}

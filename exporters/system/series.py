@@ -13,7 +13,8 @@ PROCESS_UP: Final = gauge(
     "kill",
     "boolean",
     "the process table or the process's health endpoint",
-    "1 when the named process runs (and, where it has a health endpoint, says that it is well); absent while nobody has looked.",
+    "1 when the named process runs (and, where it has a health endpoint, says that it is well); absent while nobody "
+    "has looked.",
 )
 PROCESS_START: Final = gauge(
     "system_process_start_time_seconds",

@@ -18,7 +18,7 @@ class _Seen(Generic[Sight]):
 
 
 class Watch(Generic[Sight]):
-    """``last`` is what *look* returned most recently, ``None`` before the first and once it is older than *stale_seconds*."""
+    """``last`` is what *look* returned most recently; ``None`` before the first and after *stale_seconds*."""
 
     def __init__(self, name: str, look: Callable[[], Sight], every_seconds: float, stale_seconds: float) -> None:
         """*look* may block; what it raises is logged and leaves no new sight."""

@@ -51,7 +51,7 @@ SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAV
 
 
 def build(settings: TradingSettings) -> Exporter:
-    """Load the state file, open the configured strategies' series, wire the transports; raises OSError for the token file."""
+    """Load the state file, open the configured series, wire the transports; OSError or ValueError for the token."""
     limits = Limits(**settings.limits.model_dump())
     intake = Intake(State(limits, settings.day_starts_at_seconds))
     sources: list[Source] = []

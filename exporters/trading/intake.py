@@ -43,7 +43,7 @@ class Intake:
         self._log = structlog.get_logger(exporter="trading")
 
     def feed(self, lines: Sequence[bytes], transport: str, mark: tuple[str, TailMark] | None = None) -> Receipt:
-        """Take *lines* in; empty ones are skipped.  *mark* (path, how far) is remembered together with the last of them."""
+        """Take *lines* in, empty ones aside; *mark* (path, how far) is remembered together with the last of them."""
         receipt = Receipt()
         for start in range(0, len(lines), _SLICE):
             self._slice(lines[start : start + _SLICE], start, transport, receipt)

@@ -17,7 +17,7 @@ InstrumentKey = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Parent:
-    """A parent order; *quantity* is ``None`` as long as only children named it; *child* is their quantity, working or filled."""
+    """A parent order; *quantity* is ``None`` while only children named it, *child* is what they work or have filled."""
 
     quantity: Decimal | None
     child: Decimal

@@ -18,7 +18,8 @@ EQUITY_PEAK: Final = gauge(
     "kill",
     _CCY,
     _E,
-    "Highest equity seen, scaled by deposits and withdrawals since, so that drawdown is 1 - equity / peak. Survives a restart.",
+    "Highest equity seen, scaled by deposits and withdrawals since, so that drawdown is 1 - equity / peak. Survives a "
+    "restart.",
 )
 DRAWDOWN: Final = gauge(
     "trading_drawdown_ratio",
@@ -26,7 +27,8 @@ DRAWDOWN: Final = gauge(
     "kill",
     "ratio 0-1 (above 1: equity below zero)",
     _E,
-    "1 - equity / peak equity, trailing, marked to market, deposits and withdrawals left aside; the worst of the currencies.",
+    "1 - equity / peak equity, trailing, marked to market, deposits and withdrawals left aside; the worst of the "
+    "currencies.",
 )
 DAILY_LOSS: Final = gauge(
     "trading_daily_loss_ratio",
@@ -110,8 +112,8 @@ CHILD_PARENT: Final = gauge(
     "kill",
     "ratio (above 1 is a fault)",
     "`parent_order`, `order_sent`, `fill`, `order_cancelled`, `order_rejected` events",
-    "Child quantity that is working or filled over the parent's quantity; the highest of the parents with an event in the last "
-    "10 minutes, 0 when there was none.",
+    "Child quantity that is working or filled over the parent's quantity; the highest of the parents with an event in "
+    "the last 10 minutes, 0 when there was none.",
 )
 ENGINE_HEARTBEAT: Final = gauge(
     "trading_engine_last_heartbeat_timestamp_seconds",
@@ -216,7 +218,8 @@ TRADED_NOTIONAL: Final = counter(
     "rest",
     _CCY,
     "`fill` events",
-    "Quantity x price x the multiplier of the last position event (else 1); currency is the symbol's settlement currency.",
+    "Quantity x price x the multiplier of the last position event (else 1); currency is the symbol's settlement "
+    "currency.",
 )
 FEES: Final = counter(
     "trading_fees_total", f"{_INSTRUMENT} currency", "rest", _CCY, "`fill` events", "Fees paid; rebates are apart."

@@ -1,7 +1,8 @@
-"""What a restart must not forget, as plain JSON: peaks, day starts, deposits, ``seq`` marks, heartbeats, positions, open orders.
+"""What a restart must not forget, as plain JSON: peaks, day starts, seq marks, heartbeats, positions, open orders.
 
-Counters are left out on purpose: one that came back a little lower than it was last scraped would look to Prometheus like a reset,
-and ``increase()`` would see a burst of orders that never were.  Decimals are strings, so nothing is rounded.
+Counters are left out on purpose: one that came back a little lower than it was last scraped would look to Prometheus
+like a reset, and ``increase()`` would see a burst of orders that never were.  Decimals are strings, so nothing is
+rounded.
 """
 
 from collections import OrderedDict
@@ -10,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from exporters.trading import events
-from exporters.trading.equity import DAY_SECONDS, Book, day_of
+from exporters.trading.equity import Book, day_of
 from exporters.trading.orders import Order, Parent
 from exporters.trading.state import Engine, Margin, Pulse, State
 
@@ -19,7 +20,7 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class TailMark:
-    """How far a tailed file was read: *offset* is after the last whole line, *fingerprint* is of the first *head* bytes."""
+    """How far a tailed file was read: to *offset*, after a whole line; *fingerprint* is of its first *head* bytes."""
 
     device: int
     inode: int
@@ -87,55 +88,70 @@ def dump(state: State, marks: dict[str, TailMark]) -> dict[str, Any]:
 
 
 def restore(state: State, saved: Any) -> dict[str, TailMark]:
-    """Fill a fresh *state*; raises ValueError, TypeError, KeyError or ArithmeticError for what ``dump`` did not write."""
+    """Fill a fresh *state*; raises an ordinary exception (ValueError, KeyError, ...) for what ``dump`` did not write."""
     if type(saved) is not dict or saved.get("version") != VERSION:
         raise ValueError("version")
-    for name, each in saved["engines"].items():
+    _restore_engines(state, saved["engines"])
+    _restore_books(state, saved["books"], same_day=saved["day_starts_at"] == state.day_starts_at)
+    for venue, account, balance, maintenance, whole in saved["margins"]:
+        state.margins[(venue, account)] = Margin(Decimal(balance), Decimal(maintenance), bool(whole))
+    _restore_positions(state, saved["positions"])
+    _restore_orders(state, saved["orders"], saved["parents"])
+    return {
+        path: TailMark(int(device), int(inode), int(offset), int(head), str(fingerprint))
+        for path, (device, inode, offset, head, fingerprint) in saved["tails"].items()
+    }
+
+
+def _restore_engines(state: State, saved: Any) -> None:
+    for name, each in saved.items():
+        pulses = ((strategy, _read_pulse(pulse)) for strategy, pulse in each["strategies"].items())
         state.engines[name] = Engine(
             last_event=float(each["last_event"]),
             sessions=OrderedDict((str(session), int(seq)) for session, seq in each["sessions"]),
             pulse=_read_pulse(each["pulse"]),
-            strategies={
-                strategy: pulse
-                for strategy, saved_pulse in each["strategies"].items()
-                if (pulse := _read_pulse(saved_pulse))
-            },
+            strategies={strategy: pulse for strategy, pulse in pulses if pulse is not None},
         )
-    for venue, account, strategy, currency, *rest in saved["books"]:
+
+
+def _restore_books(state: State, saved: Any, *, same_day: bool) -> None:
+    for venue, account, strategy, currency, *rest in saved:
         key = (venue, account, strategy, currency)
         equity, net_deposits, peak, time, day, day_equity, day_flows, realised, unrealised = rest
         book = Book(
-            Decimal(equity),
-            _decimal(net_deposits),
-            Decimal(peak),
-            float(time),
-            int(day),
-            Decimal(day_equity),
-            Decimal(day_flows),
+            equity=Decimal(equity),
+            net_deposits=_decimal(net_deposits),
+            peak=Decimal(peak),
+            time=float(time),
+            day=int(day),
+            day_equity=Decimal(day_equity),
+            day_flows=Decimal(day_flows),
         )
-        if saved["day_starts_at"] != state.day_starts_at:
-            # Somebody moved the boundary: the day under way keeps its start, on the new grid.
-            book.day = day_of(book.day + DAY_SECONDS - 1, state.day_starts_at)
+        if not same_day:
+            # Somebody moved the boundary: the day under way keeps its start until the next one begins on the new grid.
+            book.day = day_of(book.time, state.day_starts_at)
         state.books[key] = book
         if realised is not None or unrealised is not None:
             state.pnl[key] = (_decimal(realised), _decimal(unrealised))
-    for venue, account, balance, maintenance, whole in saved["margins"]:
-        state.margins[(venue, account)] = Margin(Decimal(balance), Decimal(maintenance), bool(whole))
-    for venue, account, strategy, symbol, quantity, mark, multiplier, currency, unrealised, realised in saved[
-        "positions"
-    ]:
+
+
+def _restore_positions(state: State, saved: Any) -> None:
+    for venue, account, strategy, symbol, quantity, mark, multiplier, currency, unrealised, realised in saved:
         instrument = state.instrument((venue, account, strategy, symbol))
         if instrument is not None:
-            instrument.position = events.Position(
-                Decimal(quantity),
-                Decimal(mark),
-                Decimal(multiplier),
-                str(currency),
-                _decimal(unrealised),
-                _decimal(realised),
-            )
             instrument.multiplier = Decimal(multiplier)
-    for order_id, venue, account, strategy, symbol, quantity, filled, parent_id, sent, acknowledged in saved["orders"]:
+            instrument.position = events.Position(
+                quantity=Decimal(quantity),
+                mark_price=Decimal(mark),
+                multiplier=Decimal(multiplier),
+                currency=str(currency),
+                unrealised_pnl=_decimal(unrealised),
+                realised_pnl=_decimal(realised),
+            )
+
+
+def _restore_orders(state: State, orders: Any, parents: Any) -> None:
+    for order_id, venue, account, strategy, symbol, quantity, filled, parent_id, sent, acknowledged in orders:
         state.orders.open[(venue, account, order_id)] = Order(
             (venue, account, strategy, symbol),
             Decimal(quantity),
@@ -144,16 +160,12 @@ def restore(state: State, saved: Any) -> dict[str, TailMark]:
             float(sent),
             bool(acknowledged),
         )
-    for venue, account, strategy, symbol, parent_id, quantity, child, seen in saved["parents"]:
+    for venue, account, strategy, symbol, parent_id, quantity, child, seen in parents:
         key = (venue, account, strategy, symbol)
         state.orders.parents[(key, parent_id)] = Parent(_decimal(quantity), Decimal(child), float(seen))
         instrument = state.instrument(key)
         if instrument is not None and quantity is not None:
             instrument.parented = True
-    return {
-        path: TailMark(int(device), int(inode), int(offset), int(head), str(fingerprint))
-        for path, (device, inode, offset, head, fingerprint) in saved["tails"].items()
-    }
 
 
 def _text(number: Decimal | None) -> str | None:

@@ -157,7 +157,7 @@ def currency_of(symbol: str) -> str:
 
 
 def apply(state: State, event: Event, received: float) -> bool:
-    """Take one event in; ``False``: its ``seq`` was seen before and nothing changed.  *received* is seconds since the epoch."""
+    """Take in one event *received* at (seconds since the epoch); ``False``: its ``seq`` was seen, nothing changed."""
     engine = state._engine(event.engine)  # noqa: SLF001  # apply is the other half of State
     if engine is None:
         return True

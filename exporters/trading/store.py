@@ -30,7 +30,7 @@ class StateFile:
         self.saved_at: float | None = None
 
     def load(self) -> None:
-        """Fill the intake's fresh state.  What cannot be read is put aside, counted and said; the exporter starts empty."""
+        """Fill the intake's fresh state; what cannot be read is put aside, counted and said: the state stays empty."""
         try:
             text = self._path.read_bytes()
         except FileNotFoundError:

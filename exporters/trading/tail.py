@@ -1,7 +1,8 @@
-"""Follow a file of events through appends, rotation and truncation, and take it up again where the last process left it.
+"""Follow a file of events through appends, rotation and truncation, and take it up where the last process left it.
 
-A file is known by device, inode and a hash of its first bytes, so a new file under the old name is never taken for the old one.
-The mark moves together with the state (one lock, one state file); what is read twice after a crash is told apart by ``seq``.
+A file is known by device, inode and a hash of its first bytes, so a new file under the old name is never taken for
+the old one. The mark moves together with the state (one lock, one state file); what is read twice after a crash is
+told apart by ``seq``.
 """
 
 import hashlib
