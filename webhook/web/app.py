@@ -9,7 +9,19 @@ from webhook.clock import Clock, SystemClock
 from webhook.service import Service
 from webhook.settings import Settings
 from webhook.telemetry import Telemetry
-from webhook.web import alerts, audit, description, errors, health, metrics, page, resumes, switches, trips
+from webhook.web import (
+    alerts,
+    audit,
+    configuration,
+    description,
+    errors,
+    health,
+    metrics,
+    page,
+    resumes,
+    switches,
+    trips,
+)
 from webhook.web.auth import Gate
 from webhook.web.bodies import SMALL
 from webhook.web.context import Context
@@ -32,7 +44,7 @@ def create_app(service: Service, settings: Settings, telemetry: Telemetry, clock
     app.json.sort_keys = False  # type: ignore[attr-defined]
     clock = clock or SystemClock()
     context = Context(service, settings, telemetry, Gate.of(settings, clock), clock)
-    for noun in (alerts, switches, trips, resumes, audit, health, metrics, page):
+    for noun in (alerts, switches, trips, resumes, audit, configuration, health, metrics, page):
         app.register_blueprint(noun.blueprint(context))
     app.register_blueprint(description.blueprint())
     errors.install(app, telemetry)

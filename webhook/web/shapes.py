@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webhook.killswitch.port import Record, ResumeRequest, Step, Switch, Trip, TripStatus
-from webhook.service import AlertOutcome
+from webhook.ruling import AlertOutcome
 
 
 def moment(value: datetime | None) -> str | None:
