@@ -1,0 +1,109 @@
+"""The shipped rules as data, for the tests that hold them to their conventions."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests.stack import ROOT
+
+RULES = ROOT / "prometheus" / "rules"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RUNBOOK_URL = "https://github.com/andon-trading/andon/blob/main/docs/runbooks/{name}.md"
+
+_WORDS = frozenset(
+    """
+    abs absent absent_over_time and atan2 avg avg_over_time bool bottomk by ceil changes clamp clamp_max clamp_min count
+    count_over_time count_values day_of_month day_of_week days_in_month delta deriv exp floor group group_left group_right
+    histogram_quantile hour idelta ignoring increase inf irate label_join label_replace last_over_time ln max max_over_time
+    min min_over_time minute month nan offset on or predict_linear present_over_time quantile quantile_over_time rate resets
+    round scalar sgn sort sort_desc sqrt stddev stddev_over_time stdvar stdvar_over_time sum sum_over_time time timestamp
+    topk unless vector without year start end
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of one group; ``alert`` or ``record`` is empty."""
+
+    file: str
+    group: str
+    interval: str
+    alert: str
+    record: str
+    expr: str
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    keep_firing_for: str = ""
+
+    @property
+    def kills(self) -> bool:
+        """Whether the alert asks the webhook to act."""
+        return "kill_action" in self.labels
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The names of all series that the expression selects."""
+        return metrics_of(self.expr)
+
+
+def metrics_of(expr: str) -> frozenset[str]:
+    """The metric names in *expr*: every word that is no function, keyword, label, duration or part of a string."""
+    expr = re.sub(r"#[^\n]*", " ", expr)
+    named = set(re.findall(r"""__name__\s*=~?\s*"([^"]+)\"""", expr))
+    expr = re.sub(r'"(?:[^"\\]|\\.)*"', " ", expr)
+    expr = re.sub(r"\{[^{}]*\}", " ", expr)
+    expr = re.sub(r"\[[^\]]*\]", " ", expr)
+    expr = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)", " ", expr)
+    words = re.findall(r"(?<![\w:.])[a-zA-Z_:][\w:]*", expr)
+    return frozenset(word for word in words if word.lower() not in _WORDS) | frozenset(named)
+
+
+def rules(folder: Path = RULES) -> list[Rule]:
+    """Every rule in *folder*, in the order of files and groups."""
+    found = []
+    for path in sorted(folder.glob("*.yml")):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            found += [
+                Rule(
+                    file=path.name,
+                    group=group["name"],
+                    interval=group.get("interval", ""),
+                    alert=rule.get("alert", ""),
+                    record=rule.get("record", ""),
+                    expr=str(rule["expr"]),
+                    labels=rule.get("labels", {}),
+                    annotations=rule.get("annotations", {}),
+                    keep_firing_for=rule.get("keep_firing_for", ""),
+                )
+                for rule in group["rules"]
+            ]
+    return found
+
+
+def alerts() -> list[Rule]:
+    """Every alert."""
+    return [rule for rule in rules() if rule.alert]
+
+
+def kill_alerts() -> list[Rule]:
+    """Every alert that asks the webhook to act."""
+    return [rule for rule in alerts() if rule.kills]
+
+
+def behind(names: frozenset[str]) -> frozenset[str]:
+    """What *names* are made of: recorded series are followed to the series that are scraped, and limits left out."""
+    recorded: dict[str, set[str]] = {}
+    for rule in rules():
+        if rule.record:
+            recorded.setdefault(rule.record, set()).update(rule.metrics)
+    seen: set[str] = set()
+    open_names = set(names)
+    while open_names:
+        name = open_names.pop()
+        if name not in seen:
+            seen.add(name)
+            open_names |= recorded.get(name, set()) - seen
+    return frozenset(name for name in seen if name not in recorded and not name.startswith("limit:"))

@@ -1,0 +1,256 @@
+"""The shipped Prometheus files: they load on every version, behave as their tests say, and keep the conventions."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.prometheus.ruleset import (
+    RULES,
+    RUNBOOK_URL,
+    Rule,
+    alerts,
+    behind,
+    kill_alerts,
+    metrics_of,
+    rules,
+)
+from tests.stack import ROOT, MissingProgramError, every
+
+HERE = Path(__file__).parent
+PROMETHEUS = ROOT / "prometheus"
+RULE_TESTS = sorted(HERE.glob("*.test.yml"))
+
+# What Prometheus and Alertmanager say about themselves, and what Prometheus makes while it scrapes and evaluates.
+OWN = re.compile(r"^(prometheus_|alertmanager_|up$|scrape_|ALERTS$|limit:)")
+
+# The metrics that Andon's parts promise.  docs/metrics.md lists them for people; test_metrics of the exporters holds that.
+EXPORTED = re.compile(r"^(trading|market_data|system|andon|exporter)_[a-z0-9_]+$")
+
+
+def promtools() -> list[Path]:
+    """The versions to test with: ANDON_PROMTOOLS (paths, colon-separated), else the one on PATH."""
+    try:
+        return every("promtool", "ANDON_PROMTOOLS")
+    except MissingProgramError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error), allow_module_level=True)
+
+
+PROMTOOLS = promtools()
+per_version = pytest.mark.parametrize("promtool", PROMTOOLS, ids=str)
+per_alert = pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule.alert)
+per_kill = pytest.mark.parametrize("rule", kill_alerts(), ids=lambda rule: rule.alert)
+
+
+def run(*command: str | Path) -> str:
+    """The output of a command that must succeed."""
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@per_version
+def test_the_configuration_loads(promtool: Path) -> None:
+    run(promtool, "check", "config", PROMETHEUS / "prometheus.yml")
+
+
+@per_version
+def test_the_rules_are_free_of_lint(promtool: Path) -> None:
+    run(promtool, "check", "rules", "--lint=all", "--lint-fatal", *sorted(RULES.glob("*.yml")))
+
+
+@per_version
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.name)
+def test_the_rules_behave_as_their_tests_say(promtool: Path, path: Path) -> None:
+    run(promtool, "test", "rules", path.name)
+
+
+def tested() -> dict[tuple[str, bool], list[str]]:
+    """The names of the tests by (alert, fires)."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for path in RULE_TESTS:
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
+            for expected in test.get("alert_rule_test", []):
+                key = (expected["alertname"], bool(expected.get("exp_alerts")))
+                found.setdefault(key, []).append(test["name"])
+    return found
+
+
+@per_alert
+def test_every_alert_has_a_test_that_fires_and_one_that_stays_silent(rule: Rule) -> None:
+    names = tested()
+    assert names.get((rule.alert, True)), f"{rule.alert} never fires in a test"
+    if rule.alert == "Watchdog":
+        return  # It always fires: that is its meaning.
+    assert names.get((rule.alert, False)), f"{rule.alert} is never silent in a test"
+
+
+def test_no_test_is_about_an_alert_that_does_not_exist() -> None:
+    assert {name for name, _ in tested()} <= {rule.alert for rule in alerts()}
+
+
+def test_no_two_alerts_share_a_name() -> None:
+    names = [rule.alert for rule in alerts()]
+    assert sorted(set(names)) == sorted(names)
+
+
+@per_alert
+def test_every_alert_says_what_it_means_and_where_help_is(rule: Rule) -> None:
+    assert re.fullmatch(r"[A-Z][A-Za-z]+", rule.alert)
+    assert rule.labels["severity"] in {"critical", "warning", "info", "none"}
+    summary, description = rule.annotations["summary"], rule.annotations["description"]
+    assert "{{" not in summary, "a summary is a static sentence"
+    assert summary[0].isupper()
+    assert summary.endswith(".")
+    assert description.endswith(".")
+    assert rule.annotations["runbook_url"] == RUNBOOK_URL.format(name=rule.alert)
+
+
+@per_alert
+def test_the_identity_of_an_alert_holds_no_value(rule: Rule) -> None:
+    for label in rule.labels.values():
+        assert "{{" not in label, "a templated label makes a new alert at each evaluation"
+
+
+@per_alert
+def test_severity_never_decides_a_kill(rule: Rule) -> None:
+    assert "severity" not in rule.expr
+    if "kill_action" not in rule.labels:
+        assert "kill_scope" not in rule.labels
+
+
+@per_kill
+def test_a_kill_alert_asks_for_an_action_on_a_scope_that_its_labels_name(rule: Rule) -> None:
+    assert rule.labels["kill_action"] in {"reduce", "halt", "flatten"}
+    scope = rule.labels["kill_scope"]
+    wanted = set() if scope == "global" else set(scope.split(","))
+    assert wanted <= {"venue", "account", "strategy", "symbol"}
+    fired = [
+        expected["exp_labels"]
+        for path in RULE_TESTS
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for item in test.get("alert_rule_test", [])
+        for expected in item.get("exp_alerts", [])
+        if item["alertname"] == rule.alert
+    ]
+    assert fired
+    for labels in fired:
+        assert wanted <= {name for name, value in labels.items() if value}
+        assert not {"job", "instance"} & set(labels), "an alert keeps its identity when an exporter moves"
+
+
+@per_kill
+def test_a_kill_alert_is_quick_and_holds_on_over_a_gap(rule: Rule) -> None:
+    assert rule.keep_firing_for == "30s"
+    assert rule.labels["severity"] == "critical"
+    if rule.alert != "TradingRiskDataMissing":  # It waits ten seconds by design, so once a second is often enough.
+        assert rule.interval == "200ms"
+
+
+@per_kill
+def test_a_kill_alert_has_a_partner_that_fires_when_its_data_is_gone(rule: Rule) -> None:
+    partners = {other.alert: other for other in alerts()}
+    partner = partners[rule.annotations["partner"]]
+    assert re.search(r"absent\(|unless|last_seen", partner.expr), "a partner looks for what is not there"
+    unguarded = behind(rule.metrics) - behind(partner.metrics) - {"market_data_clock_offset_seconds"}
+    assert not unguarded, f"{partner.alert} does not look at {', '.join(sorted(unguarded))}"
+
+
+def test_every_form_of_scope_that_a_kill_alert_uses_is_followed_to_its_switch() -> None:
+    (followed,) = [rule for rule in rules() if rule.record == "scope:andon_kill_alerts_firing:count"]
+    for rule in kill_alerts():
+        assert f'kill_scope="{rule.labels["kill_scope"]}"' in followed.expr
+
+
+def test_what_acts_in_the_fast_groups_is_all_that_is_in_them() -> None:
+    """The groups that are evaluated five times a second hold kill alerts and the series these need."""
+    fast = [rule for rule in rules() if rule.interval == "200ms"]
+    assert fast
+    assert all(rule.group.endswith("-kill") for rule in fast)
+    assert all(rule.kills for rule in fast if rule.alert)
+    used: frozenset[str] = frozenset().union(*(rule.metrics for rule in fast))
+    assert {rule.record for rule in fast if rule.record} <= used
+
+
+def test_every_limit_has_a_default_that_the_checks_know() -> None:
+    """A limit without a default disarms its rule for every new strategy; LimitMissing must know each limit."""
+    limits = [rule for rule in rules() if rule.file == "limits.yml"]
+    assert all(re.fullmatch(r"limit:[a-z_]+:[a-z0-9]+", rule.record) for rule in limits)
+    assert all(re.fullmatch(r"vector\([\d.]+\)", rule.expr) for rule in limits)
+    (missing,) = [rule for rule in alerts() if rule.alert == "LimitMissing"]
+    for rule in limits:
+        assert not set(rule.labels) & {"strategy", "account", "symbol", "venue"}, "the shipped limits are defaults"
+        assert f"absent({rule.record})" in missing.expr
+        assert any(rule.record in other.metrics for other in rules() if other.group.endswith("-kill"))
+    used = {name for rule in rules() for name in rule.metrics if re.fullmatch(r"limit:\w+:\w+", name)}
+    assert used == {rule.record for rule in limits}
+
+
+def test_recorded_series_are_named_level_metric_operations() -> None:
+    for rule in rules():
+        if rule.record:
+            assert re.fullmatch(r"[a-z]+:[a-z_]+:[a-z0-9_]+", rule.record)
+
+
+def test_every_metric_of_a_rule_is_a_promised_one() -> None:
+    recorded = {rule.record for rule in rules()}
+    for rule in rules():
+        for name in rule.metrics - recorded:
+            assert OWN.match(name) or EXPORTED.match(name), f"{rule.alert or rule.record} uses {name}"
+
+
+def test_every_metric_of_a_rule_is_in_the_catalogue() -> None:
+    catalogue = ROOT / "docs" / "metrics.md"
+    if not catalogue.exists():
+        pytest.skip("docs/metrics.md is not written yet")
+    text = catalogue.read_text(encoding="utf-8")
+    recorded = {rule.record for rule in rules()}
+    wanted = {name for rule in rules() for name in rule.metrics - recorded if EXPORTED.match(name)}
+    listed = set(re.findall(r"\b(?:trading|market_data|system|andon|exporter)_[a-z0-9_]+\b", text))
+    unknown = {name for name in wanted if re.sub(r"_(bucket|sum|count)$", "", name) not in listed and name not in listed}
+    assert not unknown, f"docs/metrics.md does not know {', '.join(sorted(unknown))}"
+
+
+def scrape_jobs() -> dict[str, dict[str, object]]:
+    """The scrape jobs of the shipped configuration by name."""
+    text = (PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8")
+    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+
+
+def test_kill_series_are_read_five_times_a_second_and_nothing_is_read_twice() -> None:
+    jobs = scrape_jobs()
+    for exporter in ("trading", "market-data", "system"):
+        kill, rest = jobs[f"{exporter}-kill"], jobs[exporter]
+        assert kill["scrape_interval"] == "200ms"
+        assert kill["params"] == {"set": ["kill"]}
+        assert rest["params"] == {"set": ["rest"]}
+        assert kill["static_configs"] == rest["static_configs"]
+    assert jobs["webhook"]["scrape_interval"] == "1s"
+
+
+def test_every_job_is_bounded_and_names_its_port() -> None:
+    for name, job in scrape_jobs().items():
+        assert job["sample_limit"], name
+        assert job["label_limit"], name
+        (group,) = job["static_configs"]  # type: ignore[misc]
+        for target in group["targets"]:
+            assert re.fullmatch(r"[a-z-]+:\d+", target), "3.x adds no port of its own"
+
+
+def test_the_identity_of_series_is_not_changed_on_the_way_out() -> None:
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
+    assert "external_labels" not in config["global"]
+    assert config["rule_files"] == ["rules/*.yml"]
+
+
+def test_metric_names_are_found_in_an_expression() -> None:
+    expr = """
+      max by (venue, le) (rate(a_total{x="b_total", y=~"c|d"}[5m])) # e_total
+        > on (venue) group_left () limit:f:ratio and label_replace({__name__=~"g:.+"}, "h", "$1", "i", "(.+)") or time() - 1e3 > Inf
+    """
+    assert metrics_of(expr) == {"a_total", "limit:f:ratio", "g:.+"}
