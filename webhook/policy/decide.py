@@ -15,6 +15,9 @@ from webhook.killswitch.states import Action
 from webhook.policy.rule import Policy, scope_shape, shape_text
 from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
 
+_LONGEST_LABEL = 128
+"""Of a label that makes a scope: a scope is a key in the store."""
+
 
 class Outcome(StrEnum):
     """What becomes of an alert."""
@@ -151,6 +154,9 @@ def _scope_of(alert: Alert, policy: Policy) -> _Found | _NotFound:
         return _NotFound(
             "bad_scope", f"kill_scope {text[:80]!r} must be 'global' or name each of {allowed} at most once"
         )
+    long = [name for name in DIMENSIONS if name in shape and len(alert.labels.get(name, "")) > _LONGEST_LABEL]
+    if long:
+        return _NotFound("bad_scope", f"the label {', '.join(long)} is longer than {_LONGEST_LABEL} characters")
     missing = [name for name in DIMENSIONS if name in shape and not alert.labels.get(name, "").strip()]
     try:
         scope = Scope.of({name: alert.labels[name] for name in shape if name not in missing})

@@ -57,6 +57,7 @@ class PostgresqlServer:
             pool_timeout=self.busy_seconds,
             pool_pre_ping=True,
             pool_use_lifo=True,
+            hide_parameters=True,
         )
 
     def check(self) -> None:

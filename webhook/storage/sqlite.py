@@ -43,6 +43,7 @@ class SqliteFile:
             max_overflow=56,
             pool_timeout=self.busy_seconds,
             pool_use_lifo=True,
+            hide_parameters=True,
         )
         event.listen(engine, "do_connect", self._make_private)
         event.listen(engine, "connect", _configure)

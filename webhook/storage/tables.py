@@ -15,16 +15,10 @@ from webhook.audit.canonical import canonical_text
 from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, TripStatus
 from webhook.killswitch.states import Action, State
 from webhook.policy.scope import Scope
+from webhook.storage.text import plain_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-def plain_text(text: str) -> str:
-    """Replace what neither database can hold (NUL, lone surrogates): a strange byte must not stop a kill."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Words(TypeDecorator[str]):

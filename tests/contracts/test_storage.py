@@ -1,0 +1,729 @@
+"""What every store promises, whichever it is; and what those that survive the process promise beyond."""
+
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from tests.builders import (
+    A_STRATEGY,
+    NOW,
+    a_resume_request,
+    a_step,
+    a_switch,
+    a_trip,
+    an_episode,
+)
+from tests.contracts.storage_process import TRIPS
+from tests.fakes import FrozenClock
+from tests.postgres import NoPostgresError, Postgres
+from webhook.audit.chain import GENESIS, verify
+from webhook.errors import PermanentError, StoreOutageError
+from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, Store, Switch, TripStatus
+from webhook.killswitch.states import Action, State
+from webhook.policy.scope import GLOBAL, Scope
+from webhook.storage import KINDS, MemoryStore, open_store
+from webhook.storage.tables import metadata
+
+REPOSITORY = Path(__file__).parents[2]
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    try:
+        postgres = Postgres()
+    except NoPostgresError as error:
+        pytest.skip(str(error))
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.remove()
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return request.getfixturevalue("server").new_database()
+    return f"sqlite:///{tmp_path}/data/andon.db"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/andon.db"
+
+
+@contextmanager
+def opened(url: str, **options: Any) -> Iterator[Store]:
+    store = open_store(url, FrozenClock(), **options)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture(params=["memory", *KINDS])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    if request.param == "postgresql":
+        address = request.getfixturevalue("server").new_database()
+    else:
+        address = f"sqlite:///{tmp_path}/andon.db"
+    with opened(address) as one:
+        yield one
+
+
+class TestEveryStore:
+    def test_gives_back_a_switch_as_it_was_put(self, store: Store):
+        full = a_switch(State.DEGRADED, until=NOW + SECOND, version=7)
+        with store.begin() as transaction:
+            transaction.put_switch(a_switch(State.HALTED))
+            transaction.put_switch(full)
+
+        with store.view() as transaction:
+            assert transaction.switch(A_STRATEGY) == full
+
+    def test_has_a_normal_switch_for_a_scope_nobody_tripped(self, store: Store):
+        with store.view() as transaction:
+            assert transaction.switch(A_STRATEGY) == Switch(A_STRATEGY, State.NORMAL, version=0)
+            assert transaction.switches() == ()
+
+    def test_lists_switches_widest_first(self, store: Store):
+        scopes = [A_STRATEGY, GLOBAL, Scope.parse("venue=sandbox,symbol=BTC/USDT:USDT"), Scope.parse("venue=sandbox")]
+        with store.begin() as transaction:
+            for scope in scopes:
+                transaction.put_switch(a_switch(scope=scope))
+
+        with store.view() as transaction:
+            found = [str(switch.scope) for switch in transaction.switches()]
+
+        expected = ["global", "venue=sandbox", "venue=sandbox,symbol=BTC/USDT:USDT", str(A_STRATEGY)]
+        assert found == expected
+
+    def test_gives_back_a_trip_as_it_was_put(self, store: Store):
+        bare = replace(a_trip("bare"), started_at=None, fingerprint=None, labels={}, annotations={})
+        full = a_trip(
+            "full",
+            status=TripStatus.UNVERIFIED,
+            stages={"stored": 0.0021, "empty": 0.1 + 0.2},
+            residual={"sandbox-mm": {"orders": 3, "notional": "1.50", "at": "2026-11-22T10:00:00.000000Z"}},
+            closed_at=NOW + SECOND,
+        )
+        with store.begin() as transaction:
+            transaction.put_trip(bare)
+            transaction.put_trip(a_trip("full"))
+            transaction.put_trip(full)
+
+        with store.view() as transaction:
+            assert (transaction.trip("bare"), transaction.trip("full")) == (bare, full)
+            assert transaction.trip("none") is None
+
+    def test_lists_the_newest_trips_first_and_only_the_statuses_asked_for(self, store: Store):
+        with store.begin() as transaction:
+            for number, status in enumerate(TripStatus):
+                transaction.put_trip(a_trip(f"t{number}", status=status, received_at=NOW + number * SECOND))
+
+        with store.view() as transaction:
+            assert [trip.id for trip in transaction.trips(limit=2)] == ["t4", "t3"]
+            chosen = transaction.trips(statuses=(TripStatus.RUNNING, TripStatus.UNVERIFIED))
+            assert [trip.id for trip in chosen] == ["t2", "t0"]
+            assert transaction.trips(statuses=()) == ()
+
+    def test_counts_the_trips_that_spend_the_budget(self, store: Store):
+        with store.begin() as transaction:
+            for number, action in enumerate(Action):
+                transaction.put_trip(a_trip(f"t{number}", action=action))
+            transaction.put_trip(a_trip("old", received_at=NOW - SECOND))
+
+        with store.view() as transaction:
+            assert transaction.count_trips(NOW) == 3
+            assert transaction.count_trips(NOW - SECOND) == 4
+            assert transaction.count_trips(NOW + SECOND) == 0
+
+    def test_gives_back_steps_in_their_order(self, store: Store):
+        done = a_step(
+            id="c",
+            order=0,
+            status=StepStatus.DONE,
+            owner="me",
+            lease_until=NOW,
+            tries=3,
+            result={"orders": [{"id": "1"}], "unowned": 2},
+            started_at=NOW,
+            ended_at=NOW + SECOND,
+        )
+        steps = (a_step(id="a", order=2, kind=StepKind.FLATTEN), a_step(id="b", order=0), done)
+        with store.begin() as transaction:
+            transaction.put_steps(steps)
+            transaction.put_steps(())
+
+        with store.view() as transaction:
+            assert transaction.steps("trip-1") == (steps[1], done, steps[0])
+            assert transaction.steps("trip-2") == ()
+
+    def test_gives_back_an_episode_by_its_start(self, store: Store):
+        first, again = an_episode(), an_episode(starts_at=NOW + SECOND, status="resolved", trip_id=None, count=9)
+        with store.begin() as transaction:
+            for episode in (an_episode(outcome="paged"), first, again):
+                transaction.put_episode(episode)
+
+        with store.view() as transaction:
+            assert transaction.episode(first.fingerprint, NOW) == first
+            assert transaction.episode(first.fingerprint, NOW + SECOND) == again
+            assert transaction.episode("ffff", NOW) is None
+
+    def test_gives_back_resume_requests_newest_first(self, store: Store):
+        asked = a_resume_request()
+        approved = a_resume_request(
+            status=ResumeStatus.APPROVED, approved_by="bob", decided_at=NOW, requested_at=NOW + SECOND
+        )
+        with store.begin() as transaction:
+            transaction.put_resume_request(asked)
+            transaction.put_resume_request(approved)
+
+        with store.view() as transaction:
+            assert transaction.resume_requests() == (approved, asked)
+            assert transaction.resume_requests(status=ResumeStatus.PENDING) == (asked,)
+            assert transaction.resume_request(approved.id) == approved
+            assert transaction.resume_request("none") is None
+
+    def test_keeps_every_time_to_the_microsecond_and_in_utc(self, store: Store):
+        elsewhere = NOW.astimezone(timezone(timedelta(hours=5, minutes=45)))
+        with store.begin() as transaction:
+            transaction.put_switch(a_switch(since=elsewhere))
+
+        with store.view() as transaction:
+            assert transaction.switch(A_STRATEGY).since == NOW
+
+    def test_keeps_what_was_put_and_not_what_became_of_it(self, store: Store):
+        labels = {"alertname": "Before"}
+        with store.begin() as transaction:
+            transaction.put_trip(a_trip("one", labels=labels))
+            labels["alertname"] = "After"
+
+        with store.view() as transaction:
+            assert transaction.trip("one").labels == {"alertname": "Before"}
+
+    @pytest.mark.parametrize(
+        "strange", ["\0", "a\ud800b", "😀" * 10, "'; DROP TABLE trips; --", "x" * 1_000_000, "%s %(a)s :b"]
+    )
+    def test_holds_any_text(self, store: Store, strange: str):
+        with store.begin() as transaction:
+            transaction.put_trip(a_trip("one", reason=strange, actor=strange, labels={"name": strange}))
+            transaction.append("tripped", strange, {"reason": strange}, NOW)
+            transaction.enqueue("pager", strange, {"headline": strange}, NOW)
+
+        with store.view() as transaction:
+            assert transaction.trip("one").labels == {"name": strange}
+            assert verify(transaction.records()) is None
+
+
+class TestTransactions:
+    def test_leave_nothing_when_the_block_raises(self, store: Store):
+        with store.begin() as transaction:
+            transaction.append("before", "me", {}, NOW)
+
+        with suppress(ZeroDivisionError), store.begin() as transaction:
+            transaction.put_switch(a_switch())
+            transaction.put_trip(a_trip("one"))
+            transaction.put_steps((a_step("one"),))
+            transaction.put_episode(an_episode())
+            transaction.put_resume_request(a_resume_request())
+            transaction.enqueue("pager", "key", {}, NOW)
+            transaction.append("half", "me", {}, NOW)
+            transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
+            raise ZeroDivisionError
+
+        with store.begin() as transaction:
+            assert transaction.switches() == transaction.trips() == transaction.steps("one") == ()
+            assert transaction.episode("0123456789abcdef", NOW) is None
+            assert transaction.resume_requests() == ()
+            assert transaction.waiting_parcels() == {}
+            assert [record.kind for record in transaction.records()] == ["before"]
+            assert transaction.acquire_lease("sweep", "other", NOW, NOW + SECOND)
+            assert transaction.append("after", "me", {}, NOW).sequence == 2
+
+    def test_let_an_exception_of_the_caller_through_as_it_is(self, store: Store):
+        with pytest.raises(BrokenPipeError), store.begin():
+            raise BrokenPipeError
+
+    def test_see_their_own_writes(self, store: Store):
+        with store.begin() as transaction:
+            transaction.put_switch(a_switch())
+            transaction.append("one", "me", {}, NOW)
+
+            assert transaction.switch(A_STRATEGY) == a_switch()
+            assert transaction.last_record().kind == "one"
+
+    def test_are_not_seen_by_a_view_that_began_before(self, store: Store):
+        with store.view() as before:
+            assert before.switches() == ()
+            assert before.records() == ()
+            with store.begin() as transaction:
+                transaction.put_switch(a_switch())
+                transaction.append("one", "me", {}, NOW)
+
+            assert before.switches() == ()
+            assert before.records() == ()
+            assert before.last_record() is None
+
+    def test_are_not_seen_before_they_end(self, store: Store):
+        with store.begin() as transaction:
+            transaction.put_switch(a_switch())
+            transaction.append("one", "me", {}, NOW)
+            with store.view() as outside:
+                assert outside.switches() == ()
+                assert outside.records() == ()
+
+    def test_do_not_nest(self, store: Store):
+        with store.begin(), pytest.raises(RuntimeError, match="inside another"), store.begin():
+            pass
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda view: view.put_switch(a_switch()),
+            lambda view: view.put_trip(a_trip()),
+            lambda view: view.put_steps((a_step(),)),
+            lambda view: view.claim_steps("one", "me", NOW, NOW),
+            lambda view: view.put_episode(an_episode()),
+            lambda view: view.put_resume_request(a_resume_request()),
+            lambda view: view.enqueue("pager", "key", {}, NOW),
+            lambda view: view.claim_parcels("me", NOW, NOW, 1),
+            lambda view: view.append("one", "me", {}, NOW),
+            lambda view: view.acquire_lease("sweep", "me", NOW, NOW),
+            lambda view: view.release_lease("sweep", "me"),
+        ],
+    )
+    def test_that_only_view_refuse_to_write(self, store: Store, write: Callable[[Any], object]):
+        with pytest.raises(RuntimeError, match="only reads"), store.view() as view:
+            write(view)
+
+    def test_of_many_threads_lose_no_update(self, store: Store):
+        threads, each = 8, 15
+
+        def trip_again():
+            for _ in range(each):
+                with store.begin() as transaction:
+                    switch = transaction.switch(A_STRATEGY)
+                    transaction.put_switch(replace(switch, version=switch.version + 1))
+                    transaction.append("tripped", threading.current_thread().name, {}, NOW)
+
+        workers = [threading.Thread(target=trip_again) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+
+        with store.view() as transaction:
+            assert transaction.switch(A_STRATEGY).version == threads * each
+            assert [record.sequence for record in transaction.records()] == list(range(1, threads * each + 1))
+            assert verify(transaction.records()) is None
+
+    def test_hold_three_hundred_trips_at_once(self, store: Store):
+        with store.begin() as transaction:
+            for number in range(300):
+                transaction.put_trip(a_trip(f"t{number:03}"))
+                transaction.put_steps(tuple(a_step(f"t{number:03}") for _ in range(7)))
+                transaction.append("tripped", "alert", {"trip": number}, NOW)
+
+        with store.view() as transaction:
+            trips = transaction.trips(limit=1000)
+            assert len(trips) == 300
+            assert sum(len(transaction.steps(trip.id)) for trip in trips) == 2100
+
+    def test_can_be_proved_possible(self, store: Store):
+        store.ping()
+        with store.view() as transaction:
+            assert transaction.records() == ()
+
+
+class TestStepClaims:
+    def test_take_every_unfinished_step_once(self, store: Store):
+        statuses = dict(zip("abcde", StepStatus, strict=True))
+        with store.begin() as transaction:
+            transaction.put_steps(tuple(a_step(id=name, status=status) for name, status in statuses.items()))
+            transaction.put_steps((a_step("trip-2"),))
+
+        with store.begin() as transaction:
+            mine = transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
+        with store.begin() as transaction:
+            theirs = transaction.claim_steps("trip-1", "you", NOW, NOW + SECOND)
+
+        assert [(step.id, step.owner, step.lease_until) for step in mine] == [
+            ("a", "me", NOW + SECOND),
+            ("b", "me", NOW + SECOND),
+        ]
+        assert theirs == ()
+        with store.view() as transaction:
+            assert transaction.steps("trip-1")[:2] == mine
+
+    def test_can_be_renewed_by_who_holds_them(self, store: Store):
+        with store.begin() as transaction:
+            transaction.put_steps((a_step(id="a"),))
+            transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
+            (again,) = transaction.claim_steps("trip-1", "me", NOW, NOW + 2 * SECOND)
+
+        assert again.lease_until == NOW + 2 * SECOND
+
+    def test_pass_to_another_when_the_lease_is_over(self, store: Store):
+        with store.begin() as transaction:
+            transaction.put_steps((a_step(id="a"),))
+            transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
+            just_before = transaction.claim_steps("trip-1", "you", NOW + SECOND * 0.999, NOW + 5 * SECOND)
+            (step,) = transaction.claim_steps("trip-1", "you", NOW + SECOND, NOW + 5 * SECOND)
+
+        assert just_before == ()
+        assert step.owner == "you"
+
+
+class TestParcels:
+    def put(self, store: Store, *parcels: tuple[str, str]):
+        with store.begin() as transaction:
+            for number, (notifier, key) in enumerate(parcels):
+                transaction.enqueue(notifier, key, {"number": number}, NOW)
+
+    def claim(self, store: Store, *, owner: str = "me", now=NOW, limit: int = 100):
+        with store.begin() as transaction:
+            return transaction.claim_parcels(owner, now, now + 10 * SECOND, limit)
+
+    def test_go_out_one_at_a_time_for_one_notifier_and_key(self, store: Store):
+        self.put(store, ("pager", "a"), ("pager", "a"), ("slack", "a"), ("pager", "b"))
+
+        first = self.claim(store)
+
+        assert [(parcel.notifier, parcel.key, parcel.notice["number"]) for parcel in first] == [
+            ("pager", "a", 0),
+            ("slack", "a", 2),
+            ("pager", "b", 3),
+        ]
+        assert {parcel.owner for parcel in first} == {"me"}
+        assert self.claim(store) == ()
+
+    @pytest.mark.parametrize("end", ["sent", "failed"])
+    def test_let_the_next_one_out_when_the_first_is_done(self, store: Store, end: str):
+        self.put(store, ("pager", "a"), ("pager", "a"))
+        (first,) = self.claim(store)
+        with store.begin() as transaction:
+            transaction.put_parcel(replace(first, status=end, tries=1, last_error="no", owner=None, lease_until=None))
+
+        (second,) = self.claim(store)
+
+        assert second.notice == {"number": 1}
+
+    def test_wait_behind_one_that_is_tried_again_later(self, store: Store):
+        self.put(store, ("pager", "a"), ("pager", "a"))
+        (first,) = self.claim(store)
+        later = replace(first, next_at=NOW + 30 * SECOND, tries=1, owner=None, lease_until=None)
+        with store.begin() as transaction:
+            transaction.put_parcel(later)
+
+        assert self.claim(store, now=NOW + 29 * SECOND) == ()
+        (again,) = self.claim(store, now=NOW + 30 * SECOND)
+        assert (again.id, again.tries) == (first.id, 1)
+
+    def test_are_taken_again_when_their_holder_died(self, store: Store):
+        self.put(store, ("pager", "a"))
+        (first,) = self.claim(store)
+
+        assert self.claim(store, owner="you", now=NOW + 9 * SECOND) == ()
+        (again,) = self.claim(store, owner="you", now=NOW + 10 * SECOND)
+        assert (again.id, again.owner) == (first.id, "you")
+
+    def test_are_taken_oldest_first_up_to_the_limit(self, store: Store):
+        self.put(store, *(("pager", f"key-{number}") for number in range(5)))
+
+        assert [parcel.notice["number"] for parcel in self.claim(store, limit=2)] == [0, 1]
+        assert [parcel.notice["number"] for parcel in self.claim(store, limit=2)] == [2, 3]
+
+    def test_are_not_taken_before_they_are_due(self, store: Store):
+        self.put(store, ("pager", "a"))
+
+        assert self.claim(store, now=NOW - SECOND) == ()
+
+    def test_are_counted_while_they_wait(self, store: Store):
+        self.put(store, ("slack", "a"), ("pager", "a"), ("pager", "b"))
+        first, *_ = self.claim(store, limit=1)
+        with store.begin() as transaction:
+            transaction.put_parcel(replace(first, status="sent"))
+
+        with store.view() as transaction:
+            assert transaction.waiting_parcels() == {"pager": 2}
+
+
+class TestTheJournal:
+    def test_is_chained_from_the_first_record_on(self, store: Store):
+        with store.begin() as transaction:
+            first = transaction.append("tripped", "alert", {"b": 1, "a": "x"}, NOW)
+            second = transaction.append("verified", "andon", {}, NOW + SECOND, version=2)
+
+        with store.view() as transaction:
+            assert transaction.records() == (first, second)
+            assert transaction.last_record() == second
+        assert (first.sequence, first.previous, second.previous) == (1, GENESIS, first.hash)
+        assert verify((first, second)) is None
+
+    def test_gives_the_body_as_it_will_be_read(self, store: Store):
+        body = {"scope": A_STRATEGY, "size": Decimal("1.50"), "at": NOW, "state": State.HALTED, "ids": ("a", "b")}
+        with store.begin() as transaction:
+            record = transaction.append("tripped", "alert", body, NOW)
+
+        expected = {
+            "scope": "venue=sandbox,account=mm,strategy=mm-btc",
+            "size": "1.50",
+            "at": "2026-11-22T10:00:00.123456Z",
+            "state": "halted",
+            "ids": ["a", "b"],
+        }
+        assert record.body == expected
+        with store.view() as transaction:
+            assert transaction.records() == (record,)
+
+    def test_can_be_read_in_pages(self, store: Store):
+        with store.begin() as transaction:
+            for number in range(7):
+                transaction.append("counted", "me", {"number": number}, NOW)
+
+        with store.view() as transaction:
+            pages = [[one.sequence for one in transaction.records(after=after, limit=3)] for after in (0, 3, 6, 7)]
+        assert pages == [[1, 2, 3], [4, 5, 6], [7], []]
+
+
+class TestLeases:
+    def test_are_held_by_one_and_renewed_by_it_alone(self, store: Store):
+        with store.begin() as transaction:
+            assert transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
+            assert transaction.acquire_lease("sweep", "me", NOW, NOW + 2 * SECOND)
+            assert not transaction.acquire_lease("sweep", "you", NOW + SECOND, NOW + 9 * SECOND)
+            assert transaction.acquire_lease("outbox", "you", NOW, NOW + SECOND)
+
+    def test_pass_on_when_over_or_given_up(self, store: Store):
+        with store.begin() as transaction:
+            assert transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
+            assert transaction.acquire_lease("sweep", "you", NOW + SECOND, NOW + 5 * SECOND)
+            transaction.release_lease("sweep", "me")
+            assert not transaction.acquire_lease("sweep", "me", NOW + SECOND, NOW + 5 * SECOND)
+            transaction.release_lease("sweep", "you")
+            assert transaction.acquire_lease("sweep", "me", NOW + SECOND, NOW + 5 * SECOND)
+
+
+class Another:
+    """Another process on the same store."""
+
+    def __init__(self, url: str, task: str, argument: str = "") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.contracts.storage_process", url, task, argument],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def go(self) -> None:
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def hears(self) -> Any:
+        ready, _, _ = select.select([self.process.stdout], [], [], 60)
+        assert ready, "the other process says nothing"
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.stdout.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(30)
+
+
+@contextmanager
+def others(*commands: tuple[str, ...]) -> Iterator[list[Another]]:
+    processes = [Another(*command) for command in commands]
+    try:
+        for process in processes:
+            assert process.hears() == "ready"
+        for process in processes:
+            process.go()
+        yield processes
+    finally:
+        for process in processes:
+            process.end()
+
+
+class TestSeveralProcesses:
+    def test_make_the_tables_once_though_they_start_together(self, url: str):
+        with others((url, "append", "1"), (url, "append", "1"), (url, "append", "1")) as processes:
+            assert [process.process.wait(60) for process in processes] == [0, 0, 0]
+
+        with opened(url) as store, store.view() as transaction:
+            assert len(transaction.records()) == 3
+
+    def test_never_get_the_same_step_or_parcel(self, url: str):
+        with opened(url) as store:
+            names = []
+            with store.begin() as transaction:
+                for number in range(TRIPS):
+                    steps = tuple(a_step(f"trip-{number}") for _ in range(3))
+                    transaction.put_steps(steps)
+                    transaction.enqueue("pager", f"key-{number}", {}, NOW)
+                    names += [step.id for step in steps] + [f"parcel-{number + 1}"]
+
+        with others((url, "claim", "one"), (url, "claim", "two"), (url, "claim", "three")) as processes:
+            taken = list(itertools.chain.from_iterable(process.hears() for process in processes))
+
+        first = min(int(name.removeprefix("parcel-")) for name in taken if name.startswith("parcel-"))
+        shifted = [f"parcel-{int(n.removeprefix('parcel-')) - first + 1}" if "parcel" in n else n for n in taken]
+        assert sorted(shifted) == sorted(names)
+
+    def test_write_one_journal_without_a_hole(self, url: str):
+        with others((url, "append", "40"), (url, "append", "41")) as processes:
+            assert [process.process.wait(60) for process in processes] == [0, 0]
+
+        with opened(url) as store, store.view() as transaction:
+            records = transaction.records()
+        assert [record.sequence for record in records] == list(range(1, 82))
+        assert verify(records) is None
+
+    def test_leave_nothing_half_done_when_one_is_killed(self, url: str):
+        with others((url, "hang")) as (process,):
+            assert process.hears() == "inside"
+            os.kill(process.process.pid, signal.SIGKILL)
+            process.process.wait(30)
+
+            with opened(url) as store, store.begin() as transaction:
+                record = transaction.append("after", "me", {}, NOW)
+                assert transaction.switches() == transaction.trips() == ()
+        assert record.sequence == 1
+
+    def test_wait_for_each_other_and_then_call_it_an_outage(self, url: str):
+        with opened(url, busy_seconds=0.3) as store, others((url, "hang")) as (process,):
+            assert process.hears() == "inside"
+
+            with pytest.raises(StoreOutageError) as caught, store.begin():
+                pass
+            assert caught.value.reason == "busy"
+            with store.view() as transaction:
+                assert transaction.switches() == ()
+            with pytest.raises(StoreOutageError):
+                store.ping()
+
+            process.process.kill()
+            process.process.wait(30)
+            store.ping()
+
+
+class TestStoresOnDisk:
+    def test_keep_everything_over_a_restart(self, url: str):
+        with opened(url) as store, store.begin() as transaction:
+            transaction.put_switch(a_switch())
+            transaction.append("tripped", "alert", {}, NOW)
+
+        with opened(url, migrate=False) as store, store.view() as transaction:
+            assert transaction.switches() == (a_switch(),)
+            assert transaction.last_record().kind == "tripped"
+
+    def test_have_just_the_tables_that_the_migrations_make(self, url: str):
+        with opened(url):
+            pass
+
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            differences = compare_metadata(
+                MigrationContext.configure(connection, opts={"compare_type": True}), metadata
+            )
+        engine.dispose()
+        assert differences == []
+
+    def test_refuse_tables_of_a_newer_version(self, url: str):
+        with opened(url):
+            pass
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        engine.dispose()
+
+        for migrate in (True, False):
+            with pytest.raises(PermanentError) as caught:
+                open_store(url, FrozenClock(), migrate=migrate)
+            assert caught.value.reason == "schema"
+
+    def test_are_not_made_when_migration_is_off(self, url: str):
+        with pytest.raises(PermanentError, match="start with migration on"):
+            open_store(url, FrozenClock(), migrate=False)
+
+    @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "nonsense", ""])
+    def test_need_a_url_that_can_be_right(self, url: str):
+        with pytest.raises(PermanentError) as caught:
+            open_store(url, FrozenClock())
+        assert caught.value.reason == "url"
+
+
+class TestPostgresql:
+    def test_heals_when_the_server_comes_back(self, server: Postgres):
+        with opened(server.new_database(), busy_seconds=2) as store:
+            with store.begin() as transaction:
+                transaction.put_switch(a_switch())
+            server.stop()
+            try:
+                for use in (store.begin, store.view):
+                    with pytest.raises(StoreOutageError) as caught, use():
+                        pass
+                    assert caught.value.reason == "connection"
+            finally:
+                server.start()
+
+            store.ping()
+            with store.view() as transaction:
+                assert transaction.switches() == (a_switch(),)
+
+    def test_is_an_outage_when_it_goes_away_inside_a_transaction(self, server: Postgres):
+        with opened(server.new_database(), busy_seconds=2) as store:
+
+            def write() -> None:
+                with store.begin() as transaction:
+                    transaction.put_switch(a_switch())
+                    server.stop()
+                    transaction.put_trip(a_trip())
+
+            try:
+                with pytest.raises(StoreOutageError):
+                    write()
+            finally:
+                server.start()
+
+            with store.view() as transaction:
+                assert transaction.switches() == ()
+
+    def test_can_be_opened_before_it_is_there(self, server: Postgres):
+        url = server.new_database()
+        server.stop()
+        try:
+            with pytest.raises(StoreOutageError):
+                open_store(url, FrozenClock(), busy_seconds=2)
+            store = open_store(url, FrozenClock(), required=False, busy_seconds=2)
+            with pytest.raises(StoreOutageError):
+                store.ping()
+        finally:
+            server.start()
+
+        store.ping()
+        store.close()
