@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 PARENT_WINDOW_SECONDS: Final = 600.0
+_AHEAD_SECONDS: Final = 3600.0
 _ZERO: Final = Decimal(0)
 
 InstrumentKey = tuple[str, str, str, str]
@@ -17,11 +18,21 @@ InstrumentKey = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Parent:
-    """A parent order; *quantity* is ``None`` while only children named it, *child* is what they work or have filled."""
+    """A parent order; *quantity* is ``None`` while only children named it, *child* is what they work or have filled.
 
+    *seen* is the time of its last event and *touched* when that arrived; *ratio* is kept, as it is read far more often.
+    """
+
+    instrument: InstrumentKey
     quantity: Decimal | None
     child: Decimal
     seen: float
+    touched: float
+    ratio: Decimal | None = None
+
+    def weigh(self) -> None:
+        """Bring *ratio* up to date."""
+        self.ratio = None if self.quantity is None else self.child / self.quantity
 
 
 @dataclass(slots=True)
@@ -38,22 +49,35 @@ class Order:
 
 @dataclass(slots=True)
 class Orders:
-    """The open orders by (venue, account, client order id) and the parents by (instrument, parent id)."""
+    """The open orders by (venue, account, client order id) and the parents by (instrument, parent id).
+
+    *time* is when an event happened, *received* when it arrived; both lie in the order of their last touch.
+    """
 
     max_open: int
     max_parents: int
     open: OrderedDict[tuple[str, str, str], Order] = field(default_factory=OrderedDict)
-    parents: OrderedDict[tuple[InstrumentKey, str], Parent] = field(default_factory=OrderedDict)
+    parents: dict[tuple[InstrumentKey, str], Parent] = field(default_factory=dict)
     forgotten_orders: int = 0
     forgotten_parents: int = 0
     orphans: dict[InstrumentKey, int] = field(default_factory=dict)
 
-    def parent(self, instrument: InstrumentKey, parent_id: str, quantity: Decimal, time: float) -> None:
+    def parent(
+        self, instrument: InstrumentKey, parent_id: str, quantity: Decimal, time: float, received: float
+    ) -> None:
         """A parent order was decided."""
-        self._parent(instrument, parent_id, time).quantity = quantity
+        parent = self._parent(instrument, parent_id, time, received)
+        parent.quantity = quantity
+        parent.weigh()
 
     def sent(
-        self, instrument: InstrumentKey, client_order_id: str, quantity: Decimal, parent_id: str | None, time: float
+        self,
+        instrument: InstrumentKey,
+        client_order_id: str,
+        quantity: Decimal,
+        parent_id: str | None,
+        time: float,
+        received: float,
     ) -> None:
         """A child (or a lone order, without *parent_id*) left the engine; an id used again starts over."""
         key = (instrument[0], instrument[1], client_order_id)
@@ -63,8 +87,9 @@ class Orders:
             self.open.popitem(last=False)
             self.forgotten_orders += 1
         if parent_id is not None:
-            parent = self._parent(instrument, parent_id, time)
+            parent = self._parent(instrument, parent_id, time, received)
             parent.child += quantity
+            parent.weigh()
             if parent.quantity is None:
                 self.orphans[instrument] = self.orphans.get(instrument, 0) + 1
 
@@ -76,7 +101,9 @@ class Orders:
         order.acknowledged = True
         return max(0.0, time - order.sent)
 
-    def filled(self, venue: str, account: str, client_order_id: str, quantity: Decimal, time: float) -> None:
+    def filled(
+        self, venue: str, account: str, client_order_id: str, quantity: Decimal, time: float, received: float
+    ) -> None:
         """Part or all of it traded; more than was ordered counts against its parent too."""
         key = (venue, account, client_order_id)
         order = self.open.get(key)
@@ -84,17 +111,19 @@ class Orders:
             return
         before = max(order.filled, order.quantity)
         order.filled += quantity
-        self._adjust(order, max(order.filled, order.quantity) - before, time)
+        self._adjust(order, max(order.filled, order.quantity) - before, time, received)
         if order.filled >= order.quantity:
             del self.open[key]
 
-    def ended(self, venue: str, account: str, client_order_id: str, remaining: Decimal | None, time: float) -> None:
+    def ended(
+        self, venue: str, account: str, client_order_id: str, remaining: Decimal | None, time: float, received: float
+    ) -> None:
         """It was cancelled with *remaining*, or rejected (``None``: all that is not filled remained)."""
         order = self.open.pop((venue, account, client_order_id), None)
         if order is None:
             return
         unfilled = max(_ZERO, order.quantity - order.filled)
-        self._adjust(order, -(unfilled if remaining is None else min(remaining, order.quantity)), time)
+        self._adjust(order, -(unfilled if remaining is None else min(remaining, order.quantity)), time, received)
 
     def open_per_instrument(self) -> dict[InstrumentKey, int]:
         """How many orders are open."""
@@ -110,34 +139,41 @@ class Orders:
         """
         worst: dict[InstrumentKey, Decimal | None] = {}
         since = now - PARENT_WINDOW_SECONDS
-        for (instrument, _), parent in self.parents.items():
-            if parent.seen < since:
-                continue
-            known = worst.setdefault(instrument, None)
-            if parent.quantity is not None:
-                ratio = parent.child / parent.quantity
-                if known is None or ratio > known:
-                    worst[instrument] = ratio
+        for parent in reversed(self.parents.values()):
+            if parent.seen >= since:
+                ratio = parent.ratio
+                known = worst.setdefault(parent.instrument, ratio)
+                if ratio is not None and (known is None or ratio > known):
+                    worst[parent.instrument] = ratio
+            elif parent.touched < since - _AHEAD_SECONDS:
+                break  # what lies before was touched even longer ago, and nothing is seen much before it happens
         return worst
 
-    def _parent(self, instrument: InstrumentKey, parent_id: str, time: float) -> Parent:
+    def _parent(self, instrument: InstrumentKey, parent_id: str, time: float, received: float) -> Parent:
         key = (instrument, parent_id)
         parent = self.parents.get(key)
         if parent is None:
-            parent = self.parents[key] = Parent(None, _ZERO, time)
+            parent = self.parents[key] = Parent(instrument, None, _ZERO, time, received)
             if len(self.parents) > self.max_parents:
-                self.parents.popitem(last=False)
+                del self.parents[next(iter(self.parents))]
                 self.forgotten_parents += 1
         else:
-            parent.seen = max(parent.seen, time)
-            self.parents.move_to_end(key)
+            self._touch(key, parent, time, received)
         return parent
 
-    def _adjust(self, order: Order, change: Decimal, time: float) -> None:
+    def _touch(self, key: tuple[InstrumentKey, str], parent: Parent, time: float, received: float) -> None:
+        parent.seen = max(parent.seen, time)
+        parent.touched = received
+        # A plain dict, as its values are walked on every scrape, which an OrderedDict does ten times slower.
+        self.parents[key] = self.parents.pop(key)
+
+    def _adjust(self, order: Order, change: Decimal, time: float, received: float) -> None:
         if order.parent_id is None:
             return
-        parent = self.parents.get((order.instrument, order.parent_id))
+        key = (order.instrument, order.parent_id)
+        parent = self.parents.get(key)
         if parent is not None:
-            parent.child = max(_ZERO, parent.child + change)
-            parent.seen = max(parent.seen, time)
-            self.parents.move_to_end((order.instrument, order.parent_id))
+            self._touch(key, parent, time, received)
+            if change:
+                parent.child = max(_ZERO, parent.child + change)
+                parent.weigh()

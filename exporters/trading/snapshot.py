@@ -78,7 +78,7 @@ def dump(state: State, marks: dict[str, TailMark]) -> dict[str, Any]:
             for key, order in state.orders.open.items()
         ],
         "parents": [
-            [*instrument, parent_id, _text(parent.quantity), str(parent.child), parent.seen]
+            [*instrument, parent_id, _text(parent.quantity), str(parent.child), parent.seen, parent.touched]
             for (instrument, parent_id), parent in state.orders.parents.items()
         ],
         "tails": {
@@ -88,7 +88,7 @@ def dump(state: State, marks: dict[str, TailMark]) -> dict[str, Any]:
 
 
 def restore(state: State, saved: Any) -> dict[str, TailMark]:
-    """Fill a fresh *state*; raises an ordinary exception (ValueError, KeyError, ...) for what ``dump`` did not write."""
+    """Fill a fresh *state*; raises an ordinary exception for what ``dump`` did not write."""
     if type(saved) is not dict or saved.get("version") != VERSION:
         raise ValueError("version")
     _restore_engines(state, saved["engines"])
@@ -160,9 +160,11 @@ def _restore_orders(state: State, orders: Any, parents: Any) -> None:
             float(sent),
             bool(acknowledged),
         )
-    for venue, account, strategy, symbol, parent_id, quantity, child, seen in parents:
+    for venue, account, strategy, symbol, parent_id, quantity, child, seen, touched in parents:
         key = (venue, account, strategy, symbol)
-        state.orders.parents[(key, parent_id)] = Parent(_decimal(quantity), Decimal(child), float(seen))
+        parent = Parent(key, _decimal(quantity), Decimal(child), float(seen), float(touched))
+        parent.weigh()
+        state.orders.parents[(key, parent_id)] = parent
         instrument = state.instrument(key)
         if instrument is not None and quantity is not None:
             instrument.parented = True

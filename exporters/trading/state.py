@@ -181,21 +181,21 @@ def _instrument(state: State, event: Event) -> tuple[InstrumentKey, Instrument |
     return key, state.instrument(key)
 
 
-def _parent_order(state: State, event: Event, _received: float) -> None:
+def _parent_order(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     key, instrument = _instrument(state, event)
     if instrument is not None:
         instrument.parents += 1
         instrument.parented = True
-        state.orders.parent(key, body.parent_id, body.quantity, event.time)
+        state.orders.parent(key, body.parent_id, body.quantity, event.time, received)
 
 
-def _order_sent(state: State, event: Event, _received: float) -> None:
+def _order_sent(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     key, instrument = _instrument(state, event)
     if instrument is not None:
         instrument.sent += 1
-        state.orders.sent(key, body.client_order_id, body.quantity, body.parent_id, event.time)
+        state.orders.sent(key, body.client_order_id, body.quantity, body.parent_id, event.time, received)
 
 
 def _order_acknowledged(state: State, event: Event, _received: float) -> None:
@@ -212,13 +212,13 @@ def _order_acknowledged(state: State, event: Event, _received: float) -> None:
         buckets.observe(took)
 
 
-def _order_rejected(state: State, event: Event, _received: float) -> None:
+def _order_rejected(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     _, instrument = _instrument(state, event)
     if instrument is not None:
         code = state._code(body.code)  # noqa: SLF001
         instrument.rejected[code] = instrument.rejected.get(code, 0) + 1
-    state.orders.ended(event.venue, event.account, body.client_order_id, None, event.time)
+    state.orders.ended(event.venue, event.account, body.client_order_id, None, event.time, received)
 
 
 def _cancel_sent(state: State, event: Event, _received: float) -> None:
@@ -227,15 +227,15 @@ def _cancel_sent(state: State, event: Event, _received: float) -> None:
         instrument.cancels_sent += 1
 
 
-def _order_cancelled(state: State, event: Event, _received: float) -> None:
+def _order_cancelled(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     _, instrument = _instrument(state, event)
     if instrument is not None:
         instrument.cancelled[body.initiator] += 1
-    state.orders.ended(event.venue, event.account, body.client_order_id, body.remaining, event.time)
+    state.orders.ended(event.venue, event.account, body.client_order_id, body.remaining, event.time, received)
 
 
-def _fill(state: State, event: Event, _received: float) -> None:
+def _fill(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     _, instrument = _instrument(state, event)
     if instrument is not None:
@@ -247,7 +247,7 @@ def _fill(state: State, event: Event, _received: float) -> None:
             kept = instrument.fees if body.fee >= _ZERO else instrument.rebates
             if currency in kept or len(kept) < _MAX_CODES:
                 kept[currency] = kept.get(currency, _ZERO) + abs(body.fee)
-    state.orders.filled(event.venue, event.account, body.client_order_id, body.quantity, event.time)
+    state.orders.filled(event.venue, event.account, body.client_order_id, body.quantity, event.time, received)
 
 
 def _position(state: State, event: Event, _received: float) -> None:

@@ -43,7 +43,7 @@ class StateFile:
         try:
             restored = type(empty)(empty.limits, empty.day_starts_at)
             marks = snapshot.restore(restored, orjson.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as fault:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as fault:
             self._lost(fault)
             return
         self._intake.state = restored
