@@ -58,6 +58,14 @@ def server() -> Iterator[Postgres]:
         postgres.remove()
 
 
+@pytest.fixture(scope="session")
+def shared_database(server: Postgres) -> Iterator[tuple[str, Store]]:
+    """One database for many tests, emptied after each: making one takes a third of a second."""
+    url = server.new_database()
+    with opened(url) as store:
+        yield url, store
+
+
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
@@ -84,12 +92,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    if request.param == "postgresql":
-        address = request.getfixturevalue("server").new_database()
-    else:
-        address = f"sqlite:///{tmp_path}/andon.db"
-    with opened(address) as one:
-        yield one
+    if request.param == "sqlite":
+        with opened(f"sqlite:///{tmp_path}/andon.db") as one:
+            yield one
+        return
+    url, one = request.getfixturevalue("shared_database")
+    yield one
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    engine.dispose()
 
 
 class TestEveryStore:
