@@ -47,6 +47,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._read = read
         self.settings = read()
         self.assembly: Assembly | None = None
+        self._running = False
         super().__init__()
 
     def load_config(self) -> None:
@@ -109,10 +110,11 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def _started(self, _worker: Any) -> None:
         if self.assembly is not None:
+            self._running = True
             self.assembly.start()
 
     def _stopped(self, _server: Any, _worker: Any) -> None:
-        if self.assembly is not None:
+        if self.assembly is not None and self._running:
             self.assembly.close()
         logs.flush()
 
