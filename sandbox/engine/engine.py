@@ -182,8 +182,7 @@ class Engine:
                 await asyncio.gather(*cancels, *self._fault_tasks.values(), return_exceptions=True)
         except TimeoutError:
             _log.warning("some orders may be left at the venue; the next start takes them back")
-        for exchange in self._exchanges():
-            await exchange.close()
+        await asyncio.gather(*(exchange.close() for exchange in self._exchanges()), return_exceptions=True)
 
     async def set_state(self, wanted: Filter, state: TradingState, *, cancel: bool) -> list[Trader]:
         """Put the strategies that are meant into *state*; returns when that is true, and gives them."""
