@@ -66,9 +66,8 @@ class Canceller:
         self._told = False
         self._sent = sent
         self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
-        # Held while a rate limit is waited out: the others queue behind it and then go one by one.
         self._one_by_one = asyncio.Lock()
-        self._limited = False
+        self._resume_at = 0.0
 
     async def everything(self, symbols: Sequence[str] | None) -> None:
         """Cancel all orders in *symbols*; None: in the configured ones at once, and in whatever else a read shows."""
@@ -125,7 +124,7 @@ class Canceller:
         """
         symbols = None if wanted is None else sorted({symbol for _, symbol in wanted})
         asked: set[tuple[str, str]] = set()
-        while asyncio.get_running_loop().time() < self._deadline:
+        while self._now() < self._deadline:
             try:
                 found = await self._reader.open_orders(symbols, self._deadline, partial=True)
             except AndonError as error:
@@ -204,17 +203,14 @@ class Canceller:
                     break
                 wait = pause
                 if isinstance(error, TemporaryError) and error.reason == "rate_limited":
-                    self._limited = True
                     wait = error.retry_after or 4 * pause
-                in_time = asyncio.get_running_loop().time() + wait < self._deadline
+                    self._resume_at = max(self._resume_at, self._now() + wait)
+                in_time = self._now() + wait < self._deadline
+                # What timed out is not asked again: the caller reads, and then knows.
                 if error.permanent or tries >= _TRIES or not in_time or error.reason == "timeout":
                     self._note(error)
                     return error
-                if self._limited:
-                    async with self._one_by_one:
-                        await asyncio.sleep(wait)
-                else:
-                    await asyncio.sleep(wait)
+                await asyncio.sleep(wait)
                 pause *= 2
                 continue
             if refused:
@@ -226,11 +222,17 @@ class Canceller:
         return None
 
     async def _send(self, what: str, request: Callable[[], Awaitable[Any]]) -> Any:
-        async with self._slots:
+        """Send with the others, or, once the venue has said that we ask too much, one after the other."""
+        async with self._slots if not self._resume_at else self._one_by_one:
+            if (early := self._resume_at - self._now()) > 0:
+                await asyncio.sleep(early)
             _, payload = await self._reach.ask(
                 what, request, deadline=self._deadline, write=True, on_sent=None if self._told else self._first_sent
             )
         return payload
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _first_sent(self) -> None:
         if not self._told:

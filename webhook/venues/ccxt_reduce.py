@@ -51,7 +51,11 @@ class Reducer:
         except (UnknownOutcomeError, PermanentError) as error:
             if error.permanent and error.reason != "duplicate":
                 raise
-            known = await self._lookup(order, deadline)
+            try:
+                known = await self._lookup(order, deadline)
+            except TemporaryError:
+                # No time left, or no answer again: what is not known is still the order itself.
+                raise error from None
             if known is None:
                 raise
             return known

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from webhook.errors import UnknownOutcomeError
+from webhook.errors import TemporaryError, UnknownOutcomeError
 
 T = TypeVar("T")
 
@@ -25,7 +25,11 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """Run to the end and return the result; `UnknownOutcomeError` after *timeout* seconds, whatever it does."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError:
+            coroutine.close()
+            raise TemporaryError(f"{self.name}: closed", reason="closed") from None
         try:
             return future.result(timeout + _GRACE)
         except concurrent.futures.TimeoutError:
