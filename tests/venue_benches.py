@@ -56,9 +56,7 @@ class PaperBench:
 
     def rest(self, symbol: str, count: int = 1, *, book: str = "normal", prefix: str = "mm-btc_") -> None:
         for number in range(count):
-            self.venue.place(
-                symbol, Side.BUY, Decimal(1), Decimal(90), client_order_id=f"{prefix}{number}", book=book
-            )
+            self.venue.place(symbol, Side.BUY, Decimal(1), Decimal(90), client_order_id=f"{prefix}{number}", book=book)
 
     def standing(self) -> int:
         return len(self.venue._orders)

@@ -21,6 +21,9 @@ _BINANCE_FAMILY = frozenset({"binance", "binanceusdm", "binancecoinm", "binanceu
 CONTRACT_TYPES = frozenset({"swap", "future", "delivery", "linear", "inverse", "option"})
 """The market types that have positions."""
 
+ONLY_CONTRACTS = _names("binancecoinm binanceusdm")
+"""These inherit "spot" for a default from the exchange that they are a part of."""
+
 TRIGGER_BOOKS = _names(
     "bitget bybit bybiteu blofin derive gate gateio htx huobi kucoin kucoinfutures latoken mexc modetrade nado "
     "okx okxus myokx phemex poloniex weex woo woofipro xt"

@@ -40,6 +40,7 @@ from webhook.venues.ccxt_tables import (
     CONSTRUCTION,
     CONTRACT_TYPES,
     NO_TRIGGER_CANCEL_ALL,
+    ONLY_CONTRACTS,
     SYMBOL_REQUIRED_TO_CANCEL_ALL,
     SYMBOL_REQUIRED_TO_READ,
     Params,
@@ -244,10 +245,9 @@ def build(*, name: str, venue: str, account: str, mode: str, options: Options, c
     if missing:
         raise PermanentError(f"{options.exchange} needs {' and '.join(missing)}", reason="secret")
     if options.sandbox:
-        try:
-            exchange.set_sandbox_mode(True)
-        except ccxt.BaseError:
-            raise PermanentError(f"sandbox: {options.exchange} has no test system in ccxt", reason="sandbox") from None
+        if not exchange.urls.get("test"):
+            raise PermanentError(f"sandbox: {options.exchange} has no test system in ccxt", reason="sandbox")
+        exchange.set_sandbox_mode(True)
     if options.base_url is not None:
         exchange.urls["api"] = _moved(exchange.urls["api"], options.base_url)
     if options.urls:
@@ -282,7 +282,7 @@ def _abilities(exchange: Any, options: Options) -> tuple[dict[str, Params], Venu
     """What this account of this exchange can do: ccxt's map, our tables, and the options over both."""
     given = options.capabilities
     has = {name: exchange.has.get(name) is True for name in ("cancelAllOrders", "cancelOrders", "fetchPositions")}
-    types: set[str] = set(options.market_types) or {exchange.options.get("defaultType") or _only_type(exchange)}
+    types: set[str] = set(options.market_types) or {_default_type(exchange)}
     contracts = bool(types & CONTRACT_TYPES) or any(":" in symbol for symbol in options.symbols)
     books: dict[str, Params] = dict(given.books) if given.books else books_of(exchange.id, contracts=contracts)
     wide = has["cancelAllOrders"] and exchange.id not in SYMBOL_REQUIRED_TO_CANCEL_ALL
@@ -312,5 +312,8 @@ def _abilities(exchange: Any, options: Options) -> tuple[dict[str, Params], Venu
     return books, capabilities, means
 
 
-def _only_type(exchange: Any) -> str:
-    return "spot" if exchange.has.get("spot") is not False else "swap"
+def _default_type(exchange: Any) -> str:
+    """The market type that is meant when none is named."""
+    if exchange.id in ONLY_CONTRACTS or exchange.has.get("spot") is False:
+        return "swap"
+    return str(exchange.options.get("defaultType") or "spot")

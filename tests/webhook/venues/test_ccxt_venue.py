@@ -121,7 +121,7 @@ def test_an_order_in_a_market_that_ccxt_does_not_know_is_cancelled_by_the_name_t
 def test_prepare_names_a_symbol_that_the_exchange_does_not_have_and_leaves_the_venue_usable(process, tmp_path):
     process.clear()
     with ccxt_venue(ccxt_options(process, "mm", tmp_path, symbols=[BTC, "ETHH/USDT:USDT"])) as venue:
-        with pytest.raises(PermanentError, match="ETHH/USDT:USDT.*did you mean ETH/USDT:USDT") as fault:
+        with pytest.raises(PermanentError, match=r"ETHH/USDT:USDT.*did you mean ETH/USDT:USDT") as fault:
             venue.prepare(TIMEOUT)
         assert fault.value.reason == "bad_symbol"
         bench = SandboxBench(venue, process, "mm", PERPS)
