@@ -34,11 +34,12 @@ reload: setup ## Have the running Prometheus and Alertmanager read their configu
 
 .PHONY: token
 token: setup secrets ## Mint an operator token: make token NAME=alice ROLE=risk [HOURS=12]
-	@$(PYTHON_VENV) -m bin.stack token "$(NAME)" "$(ROLE)" $(if $(HOURS),--hours $(HOURS))
+	@.venv/bin/andon operator add --file secrets/operators.json --name "$(NAME)" --role "$(ROLE)" $(if $(HOURS),--hours $(HOURS))
+	@$(PYTHON_VENV) -m bin.stack hand-out
 
 .PHONY: drill
-drill: setup ## Break the sandbox for real and time the kill: make drill [ARGS='--help']
-	@.venv/bin/andon drill $(ARGS)
+drill: setup secrets ## Break the sandbox for real and time the kill: make drill [ARGS='--help']
+	@$(PYTHON_VENV) -m bin.stack drill $(ARGS)
 
 .PHONY: logs
 logs: setup ## Follow the logs of the running stack

@@ -4,10 +4,11 @@
     python -m bin.stack down             stop a stack that was started elsewhere
     python -m bin.stack reload           have Prometheus and Alertmanager read their configuration again
     python -m bin.stack logs             follow what the services say
-    python -m bin.stack token NAME ROLE  mint an operator token
+    python -m bin.stack hand-out         give running services what changed in secrets/
+    python -m bin.stack drill [OPTIONS]  break the sandbox and time the kill
 
 With Docker Compose where an engine answers, else as local processes; ANDON_STACK=docker|local chooses.
-The Makefile's targets call this.
+The targets of the Makefile call this.
 """
 
 import argparse
@@ -16,11 +17,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from bin.stack import docker, local
-from bin.stack.operators import ROLES, mint, refuse_bad_name
-from bin.stack.services import OPERATORS_FILE, SetupError
+from bin.stack.operators import mint
+from bin.stack.services import HOST, OPERATORS_FILE, ROOT, SECRETS, SetupError, read_ports
+from webhook.access.principal import Role
 
 
 def kind_of_stack(environ: Mapping[str, str]) -> str:
@@ -40,12 +42,19 @@ def _docker_answers() -> bool:
     )
 
 
-def token(name: str, role: str, hours: float | None) -> None:
-    """Mint a token and print it once; a running stack learns of it."""
-    refuse_bad_name(name)
-    lifetime = timedelta(hours=hours) if hours else None
-    minted = mint(OPERATORS_FILE, {name: role}, now=datetime.now(UTC), lifetime=lifetime)
-    sys.stdout.write(f"{minted[name]}\n")
+def drill(arguments: list[str]) -> int:
+    """Run `andon drill` as the person of ANDON_TOKEN, or as an operator `drill` whose token lasts an hour."""
+    ports = read_ports(os.environ)
+    environ = {**os.environ, "ANDON_URL": os.environ.get("ANDON_URL") or f"http://{HOST}:{ports['webhook']}"}
+    if not environ.get("ANDON_TOKEN"):
+        environ["ANDON_TOKEN"] = mint(OPERATORS_FILE, {"drill": Role.TRADER}, lifetime=timedelta(hours=1))["drill"]
+        hand_out_secrets()
+    command = [sys.executable, "-m", "webhook", "drill", f"--venue-token-file={SECRETS / 'sandbox_admin_token'}"]
+    return subprocess.run([*command, *arguments], cwd=ROOT, env=environ, check=False).returncode  # noqa: S603
+
+
+def hand_out_secrets() -> None:
+    """Give the running services what changed in secrets/: local ones read the files themselves."""
     if kind_of_stack(os.environ) == "docker":
         docker.hand_out_secrets()
 
@@ -61,35 +70,44 @@ def main() -> int:
         ("down", "stop a stack that was started elsewhere"),
         ("reload", "have Prometheus and Alertmanager read their configuration again"),
         ("logs", "follow what the services say"),
+        ("hand-out", "give running services what changed in secrets/"),
     ):
         commands.add_parser(name, help=text)
-    minting = commands.add_parser("token", help="mint an operator token; only its hash is kept")
-    minting.add_argument("name", help="who will act with it: it is written into the journal")
-    minting.add_argument("role", choices=ROLES)
-    minting.add_argument("--hours", type=float, help="the token expires after so many hours (default: never)")
-    arguments = parser.parse_args()
+    commands.add_parser(
+        "drill", help="break the sandbox and time the kill; options are those of andon drill", add_help=False
+    )
+    options, rest = parser.parse_known_args()
+    if rest and options.command != "drill":
+        parser.error(f"unknown options: {' '.join(rest)}")
     try:
-        if arguments.command == "token":
-            token(arguments.name, arguments.role, arguments.hours)
-            return 0
-        kind = kind_of_stack(os.environ)
-        stack = docker if kind == "docker" else local
-        match arguments.command:
-            case "kind":
-                sys.stdout.write(f"{kind}\n")
-            case "up":
-                stack.up(detach=arguments.detach)
-            case "down":
-                stack.down()
-            case "reload":
-                stack.reload()
-            case "logs":
-                stack.logs()
+        return run(options, rest)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Run the command that was chosen; raises SetupError."""
+    if options.command == "drill":
+        return drill(rest)
+    if options.command == "hand-out":
+        hand_out_secrets()
+        return 0
+    kind = kind_of_stack(os.environ)
+    stack = docker if kind == "docker" else local
+    match options.command:
+        case "kind":
+            sys.stdout.write(f"{kind}\n")
+        case "up":
+            stack.up(detach=options.detach)
+        case "down":
+            stack.down()
+        case "reload":
+            stack.reload()
+        case "logs":
+            stack.logs()
     return 0
 
 

@@ -6,22 +6,24 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 
 from bin.stack.operators import mint
-from bin.stack.services import OPERATORS_FILE, ROOT, SetupError, port_variable, read_ports, replay_file
+from bin.stack.services import OPERATORS_FILE, ROOT, SetupError, host_file, port_variable, read_ports
 from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, summary
 
 COMPOSE = ("docker", "compose")
 GRAFANA_PORT = 3000
+# Files of this machine that are mounted; Compose would take a relative path for the name of a volume.
+HOST_FILES = ("ANDON_REPLAY", "ANDON_CONFIG", "ANDON_EXPORTERS_CONFIG")
 HEALTHY_WITHIN_SECONDS = 300.0
 
 
 def _compose(*arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
     environ = dict(os.environ)
-    replay = replay_file(environ)
-    if replay is not None:
-        environ["ANDON_REPLAY"] = str(replay)
+    for variable in HOST_FILES:
+        file = host_file(environ, variable)
+        if file is not None:
+            environ[variable] = str(file)
     return subprocess.run(  # noqa: S603
         [*COMPOSE, *arguments],
         cwd=ROOT,
@@ -64,7 +66,7 @@ def _wait_until_healthy(started: float) -> None:
 def up(*, detach: bool) -> None:
     """Build and start everything; stay until Ctrl-C, or with `detach` return when it is healthy."""
     ports = read_ports(os.environ) | {"grafana": int(os.environ.get(port_variable("grafana"), GRAFANA_PORT))}
-    tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, now=datetime.now(UTC), lifetime=TOKEN_LIFETIME)
+    tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
     if _compose("build").returncode != 0:
         raise SetupError("The images could not be built; the output above says why.")
     started = time.monotonic()

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -27,10 +26,10 @@ from bin.stack.services import (
     RUN,
     Service,
     SetupError,
+    host_file,
     read_ports,
     refuse_taken_ports,
     render,
-    replay_file,
     services,
 )
 from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, summary
@@ -111,7 +110,7 @@ class Running:
     def tail(self) -> str:
         """The last lines of its log."""
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
-        return "\n".join([f"The end of {self.log}:", *(f"  | {line}" for line in lines)])
+        return "\n".join([f"The end of {self.log}:", *(f"  | {line[:300]}" for line in lines)])
 
     def watch(self) -> None:
         """From now on restart it whenever it dies."""
@@ -189,7 +188,7 @@ class Stack:
 
     def reload(self) -> None:
         """Render the configuration anew; Prometheus and Alertmanager read it again."""
-        render(read_ports(os.environ))
+        render(read_ports(os.environ), os.environ)
         for wave in self.waves:
             for running in wave:
                 if running.service.name in {"prometheus", "alertmanager"}:
@@ -198,18 +197,22 @@ class Stack:
 
 
 async def supervise(waves: Sequence[Sequence[Service]], text: str) -> None:
-    """Run the stack until SIGINT or SIGTERM; SIGHUP reloads its configuration."""
+    """Run the stack until Ctrl-C, SIGTERM or the end of its terminal; SIGUSR1 reloads its configuration."""
     stack = Stack([[Running(service, RUN / "log" / f"{service.name}.log") for service in wave] for wave in waves])
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stack.stop_asked.set)
-    loop.add_signal_handler(signal.SIGHUP, stack.reload)
+    loop.add_signal_handler(signal.SIGUSR1, stack.reload)
     try:
         await stack.start()
         if not stack.stop_asked.is_set():
             say(text)
             READY_FILE.touch()
             await stack.stop_asked.wait()
+    except SetupError as error:
+        # Said before everything is stopped again, while it is still clear what it belongs to.
+        say(f"  \u2717 {error}")
+        raise SetupError("The stack did not start; nothing is left running.") from error
     finally:
         READY_FILE.unlink(missing_ok=True)
         say("\nStopping ...")
@@ -249,13 +252,13 @@ def up(*, detach: bool) -> None:
     if detach:
         _up_in_background()
         return
-    replay = replay_file(os.environ)
+    replay = host_file(os.environ, "ANDON_REPLAY")
     ports = read_ports(os.environ)
     with only_one(RUN):
         refuse_taken_ports(ports)
-        render(ports)
+        render(ports, os.environ)
         waves = services(ports, replay=replay)
-        tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, now=datetime.now(UTC), lifetime=TOKEN_LIFETIME)
+        tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
         market = f"replaying {replay}" if replay else "on a synthetic market"
         say(f"Andon on the sandbox venue, {market}; logs in .run/log/")
         asyncio.run(supervise(waves, summary(ports, tokens, docker=False)))
@@ -301,7 +304,7 @@ def reload() -> None:
     launcher = running_stack(RUN)
     if launcher is None:
         raise SetupError("No local stack is running.")
-    launcher.send_signal(signal.SIGHUP)
+    launcher.send_signal(signal.SIGUSR1)
     say("Asked the running stack to read its configuration again.")
 
 

@@ -29,15 +29,13 @@ DEFAULT_PORTS = {
     "engine": 8720,
     "pager": 8730,
 }
-# Folders of configuration and the files of them that are copied into .run/ with names and paths replaced.
-CONFIGURATION = (
-    "prometheus/*.yml",
-    "prometheus/rules/*.yml",
-    "alertmanager/*.yml",
-    "webhook/*.yml",
-    "exporters/*.yml",
-    "sandbox/*.yml",
-)
+# Folders of configuration that are copied into .run/config with names and paths replaced ...
+FOLDERS = ("prometheus", "prometheus/rules", "alertmanager")
+# ... and single files: where they are copied to -> the variable that names another one, and the one of the sandbox.
+FILES = {
+    "webhook.yml": ("ANDON_CONFIG", "webhook/andon.sandbox.yml"),
+    "exporters.yml": ("ANDON_EXPORTERS_CONFIG", "exporters/sandbox.yml"),
+}
 
 
 class SetupError(Exception):
@@ -105,18 +103,26 @@ def localise(text: str, ports: Mapping[str, int], *, secrets: Path, state: Path)
     return text.replace("/run/secrets/", f"{secrets}/").replace("/var/lib/andon", str(state))
 
 
-def render(ports: Mapping[str, int], *, root: Path = ROOT, run: Path = RUN, secrets: Path = SECRETS) -> None:
-    """Write the localised configuration into `run`; files that are gone from the source go there too."""
-    state = run / "state"
+def render(
+    ports: Mapping[str, int],
+    environ: Mapping[str, str],
+    *,
+    root: Path = ROOT,
+    run: Path = RUN,
+    secrets: Path = SECRETS,
+) -> None:
+    """Write the localised configuration into run/config; what is gone from the source goes there too.
+
+    Raises SetupError when a variable names a file that is not there.
+    """
+    config, state = run / "config", run / "state"
     state.mkdir(parents=True, exist_ok=True)
-    for pattern in CONFIGURATION:
-        folder = run / "config" / Path(pattern).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        sources = sorted(root.glob(pattern))
-        for stale in {file.name for file in folder.glob("*.yml")} - {source.name for source in sources}:
-            (folder / stale).unlink()
-        for source in sources:
-            (folder / source.name).write_text(localise(source.read_text(), ports, secrets=secrets, state=state))
+    shutil.rmtree(config, ignore_errors=True)
+    sources = {file: file.relative_to(root) for folder in FOLDERS for file in (root / folder).glob("*.yml")}
+    sources |= {host_file(environ, variable) or root / own: Path(name) for name, (variable, own) in FILES.items()}
+    for source, target in sources.items():
+        (config / target).parent.mkdir(parents=True, exist_ok=True)
+        (config / target).write_text(localise(source.read_text(), ports, secrets=secrets, state=state))
 
 
 def binary(*names: str) -> str:
@@ -129,14 +135,14 @@ def binary(*names: str) -> str:
     raise SetupError(f"{' or '.join(names)} was not found: run bin/setup.sh stack")
 
 
-def replay_file(environ: Mapping[str, str]) -> Path | None:
-    """The capture that the sandbox venue replays (ANDON_REPLAY), or None for the synthetic walk."""
-    given = environ.get("ANDON_REPLAY", "")
+def host_file(environ: Mapping[str, str], variable: str) -> Path | None:
+    """The file that a variable names, or None; raises SetupError when it is not there."""
+    given = environ.get(variable, "")
     if not given:
         return None
     file = Path(given).expanduser().resolve()
     if not file.is_file():
-        raise SetupError(f"ANDON_REPLAY names {file}, which is not a file.")
+        raise SetupError(f"{variable} names {file}, which is not a file.")
     return file
 
 
@@ -153,7 +159,7 @@ def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Se
 
     def exporter(name: str) -> Service:
         service = f"{name}-exporter"
-        argv = (python, "-m", "exporters", name, f"--config={config / 'exporters' / 'sandbox.yml'}")
+        argv = (python, "-m", "exporters", name, f"--config={config / 'exporters.yml'}")
         section = name.replace("-", "_").upper()
         return Service(
             service, argv, ports[service], env={f"ANDON_EXPORTERS__{section}__LISTEN__PORT": str(ports[service])}
@@ -181,9 +187,10 @@ def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Se
         (
             Service(
                 "webhook",
-                (python, "-m", "webhook", "serve", "--config", str(config / "webhook" / "andon.sandbox.yml")),
+                (python, "-m", "webhook", "serve", "--config", str(config / "webhook.yml")),
                 ports["webhook"],
-                stop_seconds=30.0,
+                env={"ANDON__LISTEN__PORT": str(ports["webhook"])},
+                stop_seconds=75.0,
             ),
         ),
         (

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from webhook.access.principal import Role
+
 # The two people that a resume needs, so that the sandbox can be played through by one.
-ONE_TIME_OPERATORS = {"operator": "risk", "approver": "risk"}
+ONE_TIME_OPERATORS = {"operator": Role.RISK, "approver": Role.RISK}
 TOKEN_LIFETIME = timedelta(hours=12)
 
 

@@ -131,6 +131,9 @@ def test_files_of_the_checkout_are_mounted_read_only(name):
     for source, rest in mounts(name).items():
         if source.startswith("./") and (name, source) != ("secrets", "./secrets"):
             assert rest.endswith(":ro"), f"{name}: {source}"
+    for volume in SERVICES[name].get("volumes", []):
+        if volume.startswith("$"):
+            assert volume.endswith(":ro"), f"{name}: {volume}"
 
 
 def test_every_volume_and_network_that_is_declared_is_used_and_the_other_way_round():

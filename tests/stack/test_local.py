@@ -11,7 +11,6 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from bin.stack import local
 from bin.stack.local import Running, Stack, answers, only_one, running_stack
 from bin.stack.services import Service, SetupError
 

@@ -8,12 +8,12 @@ import pytest
 from bin.stack.services import (
     DEFAULT_PORTS,
     SetupError,
+    host_file,
     localise,
     port_variable,
     read_ports,
     refuse_taken_ports,
     render,
-    replay_file,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,14 +69,15 @@ def test_what_only_looks_like_a_service_is_left_alone():
 
 
 def test_nothing_of_compose_is_left_in_the_rendered_configuration(tmp_path):
-    render(read_ports({}), run=tmp_path, secrets=tmp_path / "secrets")
+    render(read_ports({}), {}, run=tmp_path, secrets=tmp_path / "secrets")
     rendered = sorted((tmp_path / "config").rglob("*.yml"))
-    assert {file.name for file in rendered} >= {
-        "prometheus.yml",
-        "alertmanager.yml",
-        "limits.yml",
-        "andon.sandbox.yml",
-        "sandbox.yml",
+    names = {file.relative_to(tmp_path / "config").as_posix() for file in rendered}
+    assert names >= {
+        "prometheus/prometheus.yml",
+        "prometheus/rules/limits.yml",
+        "alertmanager/alertmanager.yml",
+        "webhook.yml",
+        "exporters.yml",
     }
     for file in rendered:
         text = "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("#"))
@@ -89,15 +90,22 @@ def test_a_file_that_is_gone_from_the_checkout_goes_from_the_rendered_configurat
     stale = tmp_path / "config" / "prometheus" / "rules" / "old.alerts.yml"
     stale.parent.mkdir(parents=True)
     stale.write_text("groups: []")
-    render(DEFAULT_PORTS, run=tmp_path)
+    render(DEFAULT_PORTS, {}, run=tmp_path)
     assert not stale.exists()
 
 
-def test_a_capture_is_taken_from_where_make_was_called_and_must_be_there(tmp_path, monkeypatch):
+def test_a_configuration_of_one_s_own_takes_the_place_of_the_sandbox_s(tmp_path):
+    own = tmp_path / "mine.yml"
+    own.write_text("prometheus: {url: 'http://prometheus:9090'}")
+    render({**DEFAULT_PORTS, "prometheus": 19090}, {"ANDON_CONFIG": str(own)}, run=tmp_path / "run")
+    assert (tmp_path / "run" / "config" / "webhook.yml").read_text() == "prometheus: {url: 'http://127.0.0.1:19090'}"
+
+
+def test_a_file_is_taken_from_where_make_was_called_and_must_be_there(tmp_path, monkeypatch):
     (tmp_path / "capture.gz").touch()
     monkeypatch.chdir(tmp_path)
-    assert replay_file({"ANDON_REPLAY": "capture.gz"}) == tmp_path / "capture.gz"
-    assert replay_file({"ANDON_REPLAY": ""}) is None
-    assert replay_file({}) is None
-    with pytest.raises(SetupError, match=r"nowhere\.gz"):
-        replay_file({"ANDON_REPLAY": "nowhere.gz"})
+    assert host_file({"ANDON_REPLAY": "capture.gz"}, "ANDON_REPLAY") == tmp_path / "capture.gz"
+    assert host_file({"ANDON_REPLAY": ""}, "ANDON_REPLAY") is None
+    assert host_file({}, "ANDON_CONFIG") is None
+    with pytest.raises(SetupError, match=r"ANDON_REPLAY .*nowhere\.gz"):
+        host_file({"ANDON_REPLAY": "nowhere.gz"}, "ANDON_REPLAY")
