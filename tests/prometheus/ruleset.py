@@ -12,16 +12,10 @@ RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 RUNBOOK_URL = "https://github.com/andon-trading/andon/blob/main/docs/runbooks/{name}.md"
 
-_WORDS = frozenset(
-    """
-    abs absent absent_over_time and atan2 avg avg_over_time bool bottomk by ceil changes clamp clamp_max clamp_min count
-    count_over_time count_values day_of_month day_of_week days_in_month delta deriv exp floor group group_left group_right
-    histogram_quantile hour idelta ignoring increase inf irate label_join label_replace last_over_time ln max max_over_time
-    min min_over_time minute month nan offset on or predict_linear present_over_time quantile quantile_over_time rate resets
-    round scalar sgn sort sort_desc sqrt stddev stddev_over_time stdvar stdvar_over_time sum sum_over_time time timestamp
-    topk unless vector without year start end
-    """.split()
-)
+_OPERATORS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right"}
+_AGGREGATIONS = {"sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "quantile"}
+_NUMBERS = {"inf", "nan"}
+_WORDS = _OPERATORS | _AGGREGATIONS | _NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +44,14 @@ class Rule:
 
 
 def metrics_of(expr: str) -> frozenset[str]:
-    """The metric names in *expr*: every word that is no function, keyword, label, duration or part of a string."""
+    """The metric names in *expr*: every word that is no function, operator, label, duration or part of a string."""
     expr = re.sub(r"#[^\n]*", " ", expr)
     named = set(re.findall(r"""__name__\s*=~?\s*"([^"]+)\"""", expr))
     expr = re.sub(r'"(?:[^"\\]|\\.)*"', " ", expr)
     expr = re.sub(r"\{[^{}]*\}", " ", expr)
     expr = re.sub(r"\[[^\]]*\]", " ", expr)
     expr = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)", " ", expr)
-    words = re.findall(r"(?<![\w:.])[a-zA-Z_:][\w:]*", expr)
+    words = re.findall(r"(?<![\w:.])[a-zA-Z_:][\w:]*\b(?!\s*\()", expr)
     return frozenset(word for word in words if word.lower() not in _WORDS) | frozenset(named)
 
 
