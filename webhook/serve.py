@@ -14,10 +14,9 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
@@ -25,9 +24,12 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from webhook import logs
-from webhook.bootstrap import Assembly, build
 from webhook.settings import ConfigError, Settings
-from webhook.web.app import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from webhook.bootstrap import Assembly
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +85,12 @@ class Server(BaseApplication):  # type: ignore[misc]
             if name in known:
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> "Flask":
         """Build the service; called by gunicorn in the worker, after the fork."""
+        # In the worker only: the adapters' libraries take 90 MB, which the parent would hold, too.
+        from webhook.bootstrap import build  # noqa: PLC0415
+        from webhook.web.app import create_app  # noqa: PLC0415
+
         settings = self._newest()
         try:
             self.assembly = build(settings)

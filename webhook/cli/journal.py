@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from webhook.audit.chain import Head, verify
@@ -17,6 +16,7 @@ from webhook.clock import SystemClock
 from webhook.errors import AndonError
 from webhook.killswitch.port import Record
 from webhook.settings import load
+from webhook.settings.store_url import sqlite_path
 from webhook.storage import open_store
 
 _PAGE = 1000
@@ -67,7 +67,8 @@ def _over_api(service: Client) -> Pages:
 
 @contextmanager
 def _in_store(url: str) -> Iterator[Pages]:
-    if url.startswith("sqlite:") and not Path(url.split(":///", 1)[-1]).is_file():
+    file = sqlite_path(url)
+    if file is not None and not file.is_file():
         raise AndonError(f"there is no store at {url}")
     store = open_store(url, SystemClock(), migrate=False)
     try:

@@ -1,19 +1,18 @@
 """The command line: what can be asked for, in words that teach, and what every failure is told as."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from webhook.cli import commands, exits, journal, reach, setup
+from webhook.cli import exits, reach
 from webhook.client import AnswerError, UnreachableError
 from webhook.drill import options as drill_options
-from webhook.drill.run import drill
 from webhook.errors import AndonError
-from webhook.operators import ROLES, OperatorsError
-from webhook.settings import ConfigError
+from webhook.operators import ROLES
 
 _SCOPE = (
     "`global`, or labels joined by commas: venue=binance,symbol=BTC/USDT:USDT or strategy=mm-btc. "
@@ -32,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
-    except ConfigError as error:
-        return _tell(str(error), exits.FAILED)
+        # Loaded only now: in an emergency `andon trip` must not wait for the libraries of `andon serve`.
+        module, name = options.run.split(":")
+        code: int = getattr(importlib.import_module(module), name)(options)
     except UnreachableError as error:
         return _tell(f"andon: {error}", exits.UNREACHABLE)
     except AnswerError as error:
         return _tell(f"andon: {error} ({error.code})", exits.UNREACHABLE if error.status >= 500 else exits.FAILED)
-    except (reach.TokenError, AndonError, OperatorsError, ValueError) as error:
+    except (reach.TokenError, AndonError, ValueError) as error:
         return _tell(f"andon: {error}", exits.FAILED)
     except BrokenPipeError:
         sys.stderr.close()
@@ -85,7 +84,7 @@ def _add(names: Commands, name: str, summary: str, description: str = "") -> _Pa
 def _people(names: Commands) -> None:
     status = _add(names, "status", "show what is stopped, what is being done, and who is waited for")
     reach.add_options(status)
-    status.set_defaults(run=commands.status)
+    status.set_defaults(run="webhook.cli.commands:status")
 
     trip = _add(
         names,
@@ -110,7 +109,7 @@ def _people(names: Commands) -> None:
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="how long --wait waits (default: %(default)g)"
     )
     reach.add_options(trip)
-    trip.set_defaults(run=commands.trip)
+    trip.set_defaults(run="webhook.cli.commands:trip")
 
     resume = _add(
         names,
@@ -121,17 +120,17 @@ def _people(names: Commands) -> None:
     resume.add_argument("--scope", required=True, help="exactly the scope that `andon status` shows")
     resume.add_argument("--reason", required=True, help="why it is safe again; it goes into the journal")
     reach.add_options(resume)
-    resume.set_defaults(run=commands.resume)
+    resume.set_defaults(run="webhook.cli.commands:resume")
 
     approve = _add(names, "approve", "approve somebody else's request to resume")
     approve.add_argument("id", metavar="ID", help="as `andon status` shows it")
     reach.add_options(approve)
-    approve.set_defaults(run=commands.approve)
+    approve.set_defaults(run="webhook.cli.commands:approve")
 
     withdraw = _add(names, "withdraw", "take a request to resume back")
     withdraw.add_argument("id", metavar="ID", help="as `andon status` shows it")
     reach.add_options(withdraw)
-    withdraw.set_defaults(run=commands.withdraw)
+    withdraw.set_defaults(run="webhook.cli.commands:withdraw")
 
     verify = _add(
         names,
@@ -147,7 +146,7 @@ def _people(names: Commands) -> None:
     source.add_argument("--store", metavar="URL", help="e.g. sqlite:////var/lib/andon/andon.db")
     source.add_argument("--config", type=Path, metavar="FILE", help="read the store that this configuration names")
     reach.add_options(verify)
-    verify.set_defaults(run=journal.verify_audit)
+    verify.set_defaults(run="webhook.cli.journal:verify_audit")
 
     drilling = _add(
         names,
@@ -157,7 +156,7 @@ def _people(names: Commands) -> None:
     )
     drill_options.add_options(drilling)
     reach.add_options(drilling)
-    drilling.set_defaults(run=drill)
+    drilling.set_defaults(run="webhook.drill.run:drill")
 
 
 def _machine(names: Commands) -> None:
@@ -165,7 +164,7 @@ def _machine(names: Commands) -> None:
     serve.add_argument(
         "--config", type=Path, default=_CONFIG, metavar="FILE", help="(default: $ANDON_CONFIG, else %(default)s)"
     )
-    serve.set_defaults(run=setup.serve)
+    serve.set_defaults(run="webhook.cli.setup:serve")
 
     check = _add(
         names, "check-config", "tell every fault of a configuration, or what it would do; starts nothing, calls nobody"
@@ -174,7 +173,7 @@ def _machine(names: Commands) -> None:
         "--config", type=Path, default=_CONFIG, metavar="FILE", help="(default: $ANDON_CONFIG, else %(default)s)"
     )
     check.add_argument("--reference", action="store_true", help="print docs/configuration.md instead: every setting")
-    check.set_defaults(run=setup.check_config)
+    check.set_defaults(run="webhook.cli.setup:check_config")
 
     operator = _add(names, "operator", "who may act: add a token, list the names")
     kinds = operator.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
@@ -187,9 +186,9 @@ def _machine(names: Commands) -> None:
         help="viewer: reads; trader: also trips and asks to resume; risk: also approves; admin: everything",
     )
     add.add_argument("--hours", type=float, help="the token expires after so many hours (default: never)")
-    add.set_defaults(run=setup.operator_add)
+    add.set_defaults(run="webhook.cli.setup:operator_add")
     show = _add(kinds, "list", "list the names, roles and expiries")
-    show.set_defaults(run=setup.operator_list)
+    show.set_defaults(run="webhook.cli.setup:operator_list")
     for one in (add, show):
         place = one.add_mutually_exclusive_group()
         place.add_argument("--file", type=Path, metavar="FILE", help="the operators' file itself")

@@ -12,6 +12,7 @@ from webhook.cli.tables import table
 from webhook.operators import add_operator, parse_operators
 from webhook.settings import ConfigError, Settings, load
 from webhook.settings.reference import reference
+from webhook.settings.store_url import sqlite_path
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -54,9 +55,9 @@ def _told(settings: Settings) -> str:
         lines.append(
             "  warning: prometheus.poll_seconds is 0: a kill alert that Alertmanager does not bring is never seen"
         )
-    database = settings.store.url.removeprefix("sqlite:///")
-    if database != settings.store.url and not Path(database).parent.is_dir():
-        lines.append(f"  warning: the folder of store.url, {Path(database).parent}, is not there on this machine")
+    database = sqlite_path(settings.store.url)
+    if database is not None and not database.parent.is_dir():
+        lines.append(f"  warning: the folder of store.url, {database.parent}, is not there on this machine")
     return "\n".join(lines) + "\n"
 
 

@@ -176,9 +176,8 @@ _STAGES = {
 
 def _verdict(broken: Break, outcome: Outcome, timeout: float) -> int:
     if outcome.verified is not None and outcome.venue_clear_at is not None:
-        _say(
-            f"\nVERIFIED: {outcome.verified['action']} {outcome.verified['scope']}; the venue agrees: {_words(outcome.venue)}."
-        )
+        done = outcome.verified
+        _say(f"\nVERIFIED: {done['action']} {done['scope']}; the venue agrees: {_words(outcome.venue)}.")
         return exits.OK
     _say(f"\nNOT VERIFIED within {timeout:g} s (expected: {broken.expects}).")
     if outcome.venue is not None:

@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from webhook.settings.faults import Fault
 from webhook.settings.models import (
     AccessSettings,
@@ -21,6 +18,7 @@ from webhook.settings.models import (
     VenueSettings,
 )
 from webhook.settings.secret_files import json_fault, secret_fault, token_fault
+from webhook.settings.store_url import in_folder
 
 
 def resolve_paths(data: dict[str, Any], folder: Path) -> None:
@@ -40,12 +38,7 @@ def resolve_paths(data: dict[str, Any], folder: Path) -> None:
     visit(data)
     store = data.get("store")
     if isinstance(store, dict) and isinstance(store.get("url"), str):
-        try:
-            url = make_url(store["url"])
-        except ArgumentError:
-            return
-        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-            store["url"] = url.set(database=str(folder / url.database)).render_as_string(hide_password=False)
+        store["url"] = in_folder(store["url"], folder)
 
 
 def check(settings: Mapping[str, Any]) -> list[Fault]:

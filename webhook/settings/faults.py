@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from webhook.errors import PermanentError
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
@@ -25,13 +27,13 @@ class Fault:
         return f"{where}: {self.message}"
 
 
-class ConfigError(Exception):
+class ConfigError(PermanentError):
     """The configuration cannot be used; ``faults`` holds everything that was found."""
 
     def __init__(self, faults: Iterable[Fault], *, source: str = "the configuration") -> None:
         self.faults = sorted(set(faults), key=lambda fault: (fault.line or 0, fault.path, fault.message))
         self.source = source
-        super().__init__(str(self))
+        super().__init__(str(self), reason="configuration")
 
     def __str__(self) -> str:
         count = len(self.faults)

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
 from webhook.policy.scope import DIMENSIONS, Scope, ScopeError
+from webhook.settings import store_url
 
 
 class Section(BaseModel):
@@ -48,23 +47,6 @@ def _http_url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
         raise ValueError("write a URL like http://host:port, without user and password")
     return value.rstrip("/")
-
-
-def _store_url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except ArgumentError:
-        raise ValueError("write sqlite:////absolute/path.db or postgresql+psycopg://user@host/database") from None
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        return value
-    if url.get_backend_name() == "postgresql":
-        if url.password is not None:
-            raise ValueError("write no password here: put it into a file and name that file in store.password_file")
-        return value
-    raise ValueError(
-        "use sqlite:////absolute/path.db (one host) or postgresql+psycopg://user@host/database (several hosts); "
-        "the latch must survive a restart, so nothing in memory is accepted"
-    )
 
 
 def _all_kinds(value: object) -> object:
@@ -108,7 +90,7 @@ class LogSettings(Section):
 class StoreSettings(Section):
     """Where switches, trips, steps, the outbox and the journal are kept."""
 
-    url: Annotated[str, AfterValidator(_store_url)] = Field(
+    url: Annotated[str, AfterValidator(store_url.checked)] = Field(
         "sqlite:////var/lib/andon/andon.db",
         description="sqlite:////path (one host, on a local disk, never on NFS) or "
         "postgresql+psycopg://user@host/database "
@@ -116,12 +98,17 @@ class StoreSettings(Section):
     )
     password_file: Path | None = Field(None, description="File with the PostgreSQL password; null when none is needed.")
 
+    @model_validator(mode="after")
+    def _password_has_a_user(self) -> Self:
+        if self.password_file is not None:
+            store_url.with_password(self.url, "")
+        return self
+
     def connection_url(self) -> str:
         """The URL with the password filled in; for the store only, never for a log."""
         if self.password_file is None:
             return self.url
-        password = self.password_file.read_text(encoding="utf-8").strip()
-        return make_url(self.url).set(password=password).render_as_string(hide_password=False)
+        return store_url.with_password(self.url, self.password_file.read_text(encoding="utf-8").strip())
 
 
 class IntakeSettings(Section):

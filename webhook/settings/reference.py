@@ -24,8 +24,8 @@ armed, on the sandbox) and `webhook/andon.example.yml` (a real exchange, in shad
 - **Strict.** An unknown key, a key given twice, a value of another kind, a secret that is missing, empty or writable
   by anybody: the service does not start.
 - **Environment.** `ANDON__SECTION__KEY=value` lies over the file. Items of lists are named by their `name` or index,
-  and `-` is written `_`: `ANDON__VENUES__BINANCE_MAIN__MODE=live`, `ANDON__POLICY__BUDGET__TRIPS=5`. A variable that names
-  no setting is a fault.
+  and `-` is written `_`: `ANDON__VENUES__BINANCE_MAIN__MODE=live`, `ANDON__POLICY__BUDGET__TRIPS=5`. A variable that
+  names no setting is a fault.
 - **Secrets** are only ever files (`*_file`). Relative paths are taken from the folder of the configuration file.
 - **Booleans** are `true` and `false`; `yes`, `no`, `on` and `off` are texts.
 - **Reload.** `SIGHUP` reads the file again: a faulty one is refused and the one before stays (`listen` needs a
