@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 
 import yaml
 
@@ -55,10 +55,11 @@ def metrics_of(expr: str) -> frozenset[str]:
     return frozenset(word for word in words if word.lower() not in _WORDS) | frozenset(named)
 
 
-def rules(folder: Path = RULES) -> list[Rule]:
-    """Every rule in *folder*, in the order of files and groups."""
-    found = []
-    for path in sorted(folder.glob("*.yml")):
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every shipped rule, in the order of files and groups."""
+    found: list[Rule] = []
+    for path in sorted(RULES.glob("*.yml")):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             found += [
                 Rule(
@@ -74,7 +75,7 @@ def rules(folder: Path = RULES) -> list[Rule]:
                 )
                 for rule in group["rules"]
             ]
-    return found
+    return tuple(found)
 
 
 def alerts() -> list[Rule]:

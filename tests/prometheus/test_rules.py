@@ -3,7 +3,9 @@
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -68,14 +70,20 @@ def test_the_rules_behave_as_their_tests_say(promtool: Path, path: Path) -> None
     run(promtool, "test", "rules", path.name)
 
 
+@cache
+def rule_tests() -> tuple[dict[str, Any], ...]:
+    """Every promtool test."""
+    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULE_TESTS)
+    return tuple(test for file in files for test in file["tests"])
+
+
 def coverage_by_alert() -> dict[tuple[str, bool], list[str]]:
     """The names of the tests by (alert, fires)."""
     found: dict[tuple[str, bool], list[str]] = {}
-    for path in RULE_TESTS:
-        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
-            for expected in test.get("alert_rule_test", []):
-                key = (expected["alertname"], bool(expected.get("exp_alerts")))
-                found.setdefault(key, []).append(test["name"])
+    for test in rule_tests():
+        for expected in test.get("alert_rule_test", []):
+            key = (expected["alertname"], bool(expected.get("exp_alerts")))
+            found.setdefault(key, []).append(test["name"])
     return found
 
 
@@ -130,8 +138,7 @@ def test_a_kill_alert_asks_for_an_action_on_a_scope_that_its_labels_name(rule: R
     assert wanted <= {"venue", "account", "strategy", "symbol"}
     fired = [
         expected["exp_labels"]
-        for path in RULE_TESTS
-        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for test in rule_tests()
         for item in test.get("alert_rule_test", [])
         for expected in item.get("exp_alerts", [])
         if item["alertname"] == rule.alert
@@ -214,7 +221,7 @@ def test_every_metric_of_a_rule_is_really_exported() -> None:
             assert OWN.match(name) or {name, family} & known, f"{rule.alert or rule.record} uses {name}"
 
 
-def scrape_jobs() -> dict[str, dict[str, object]]:
+def scrape_jobs() -> dict[str, dict[str, Any]]:
     """The scrape jobs of the shipped configuration by name."""
     text = (PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8")
     return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
@@ -235,7 +242,7 @@ def test_every_job_is_bounded_and_names_its_port() -> None:
     for name, job in scrape_jobs().items():
         assert job["sample_limit"], name
         assert job["label_limit"], name
-        (group,) = job["static_configs"]  # type: ignore[misc]
+        (group,) = job["static_configs"]
         for target in group["targets"]:
             assert re.fullmatch(r"[a-z-]+:\d+", target), "3.x adds no port of its own"
 
