@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,8 @@ HEALTHY_WITHIN_SECONDS = 60.0
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, STEADY_AFTER_SECONDS = 0.2, 30.0, 10.0
 READY_FILE = RUN / "stack.ready"
 PR_SET_PDEATHSIG = 1
+# Set for the launcher that `up --detach` leaves behind.
+IN_BACKGROUND = "ANDON_IN_BACKGROUND"
 
 
 def say(text: str) -> None:
@@ -122,6 +124,8 @@ class Running:
             status = await self.process.wait()
             if self.stopping:
                 return
+            # What it started goes with it, as in a container; else an orphan would hold its port.
+            self._end_all()
             if time.monotonic() - self.started_at > STEADY_AFTER_SECONDS:
                 backoff = FIRST_BACKOFF_SECONDS
             say(f"  ! {self.service.name} ended with status {status}; starting it again in {backoff:.1f} s")
@@ -143,9 +147,14 @@ class Running:
                 await process.wait()
         except TimeoutError:
             say(f"  ! {self.service.name} did not stop within {self.service.stop_seconds:.0f} s and was killed")
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self._end_all()
             await process.wait()
+
+    def _end_all(self) -> None:
+        """End every process of the service's own session."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def reload(self) -> None:
         """Tell it to read its configuration again."""
@@ -248,7 +257,9 @@ def running_stack(run: Path) -> psutil.Process | None:
 
 def up(*, detach: bool) -> None:
     """Start the stack; stay with it, or with `detach` return when it is healthy."""
-    (RUN / "log").mkdir(parents=True, exist_ok=True)
+    # The journal and the logs are nobody else's business.
+    RUN.mkdir(mode=0o700, exist_ok=True)
+    (RUN / "log").mkdir(exist_ok=True)
     if detach:
         _up_in_background()
         return
@@ -258,10 +269,15 @@ def up(*, detach: bool) -> None:
         refuse_taken_ports(ports)
         render(ports, os.environ)
         waves = services(ports, replay=replay)
-        tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
+        # In the background standard output is a log, which no token may be in: who waits for the stack mints them.
+        text = "" if IN_BACKGROUND in os.environ else _invitation(ports)
         market = f"replaying {replay}" if replay else "on a synthetic market"
         say(f"Andon on the sandbox venue, {market}; logs in .run/log/")
-        asyncio.run(supervise(waves, summary(ports, tokens, docker=False)))
+        asyncio.run(supervise(waves, text))
+
+
+def _invitation(ports: Mapping[str, int]) -> str:
+    return summary(ports, mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME), docker=False)
 
 
 def _up_in_background() -> None:
@@ -271,7 +287,7 @@ def _up_in_background() -> None:
         launcher = subprocess.Popen(
             [sys.executable, "-m", "bin.stack", "up"],
             cwd=ROOT,
-            env={**os.environ, "ANDON_STACK": "local"},
+            env={**os.environ, "ANDON_STACK": "local", IN_BACKGROUND: "yes"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -285,7 +301,8 @@ def _up_in_background() -> None:
         sys.stdout.write(log.read())
     if launcher.poll() is not None:
         raise SetupError("The stack did not start.")
-    say("Running in the background: make logs follows it, make down stops it.")
+    say(_invitation(read_ports(os.environ)))
+    say("  Running in the background.")
 
 
 def down() -> None:

@@ -34,5 +34,5 @@ def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool
   Next, in another terminal:
     make drill        a strategy bleeds until its drawdown breaches; watch it being stopped and verified
     make logs         what the services say
-    make down         stop everything (as does Ctrl-C here)
+    make down         stop everything (or Ctrl-C, where make up runs)
 """

@@ -81,6 +81,23 @@ def test_a_service_that_dies_is_started_again(tmp_path):
     asyncio.run(story())
 
 
+def test_what_a_dead_service_had_started_is_gone_before_it_comes_back(tmp_path):
+    # The child inherits the listening socket, as the workers of a web server do.
+    parent = PROGRAM.replace('note("start")', 'note("start")\nimport os\nif os.fork() == 0:\n    signal.pause()')
+
+    async def story() -> None:
+        running = service(tmp_path, "webhook", parent)
+        stack = Stack([[running]])
+        await stack.start()
+        orphans = psutil.Process(running.process.pid).children()
+        os.kill(running.process.pid, signal.SIGKILL)
+        await until(lambda: (tmp_path / "diary").read_text().count("start") == 2)
+        assert not any(orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE for orphan in orphans)
+        await stack.stop()
+
+    asyncio.run(story())
+
+
 def test_a_service_that_cannot_start_is_reported_with_the_end_of_its_log(tmp_path):
     async def story() -> None:
         broken = Service("engine", (sys.executable, "-c", "raise SystemExit('no such account: mm')"), free_port())
