@@ -62,6 +62,7 @@ def held(engine, strategy="mm-btc"):
 
 def test_it_quotes_both_sides_under_its_own_prefix(engine, killer):
     resting = killer.fetch_open_orders(SYMBOL)
+    assert engine.status("mm-btc")["open_orders"] == 2
     assert {order["side"] for order in resting} == {"buy", "sell"}
     assert all(order["clientOrderId"].startswith("mm-btc_") for order in resting)
 

@@ -9,7 +9,6 @@ to flatten.
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from math import ceil
 from time import monotonic
 
 from sandbox.engine.faults.fault import Fault
@@ -92,8 +91,9 @@ class Bleed:
             before = self._equity
             missing = (wanted - (self._start_equity - before)) * MARGIN
             whole_fall = missing / max(self._exposure(), Decimal(1))
-            # Equal falls, so that the last one is as deep as the others and the end is a falling market.
-            fall = whole_fall / max(1, ceil(whole_fall / knobs["move_ratio"]))
+            # The last fall takes all that is missing at once: were the loss to creep up to its limit, a limit below it
+            # (the daily loss) would stop the strategy before.
+            fall = whole_fall if whole_fall <= knobs["last_move_ratio"] else knobs["move_ratio"]
             if fall > 0:
                 await self._admin.flash_move(-fall)
                 deep = fall * self._exposure() * Decimal("0.8")
