@@ -58,13 +58,14 @@ def application(exporter: Exporter) -> web.Application:
         wanted = request.query.get("set", "")
         if wanted not in _SUBSETS:
             return web.Response(status=400, text="set: must be kill or rest\n")
+        answer = Exposed(scrape.families(_SUBSETS[wanted]))
         try:
             encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        except ValueError:  # a version that is no version
+            body = encode(answer)
+        except (ValueError, TypeError):  # it asks for a version that is no version
             encode, content_type = choose_encoder("")
-        return web.Response(
-            body=encode(Exposed(scrape.families(_SUBSETS[wanted]))), headers={"Content-Type": content_type}
-        )
+            body = encode(answer)
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def landing(_request: web.Request) -> web.Response:
         return web.Response(text=_LANDING.format(name=exporter.name), content_type="text/html")

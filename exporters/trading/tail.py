@@ -91,6 +91,7 @@ class Tail:
             self._log.info("the file was truncated, starting again from its beginning")
             self._partial, self._skipping = b"", False
             self._mark = TailMark(self._mark.device, self._mark.inode, 0, 0, "")
+            self._intake.feed((), "file", (str(self._path), self._mark))
             return True
         if rotated:
             self._take(b"\n" if self._partial else b"")  # nothing will be added to the old file's last line any more

@@ -1,0 +1,151 @@
+"""What a restart must not forget, and what it must: the state file and its cut."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporters.trading import snapshot
+from exporters.trading.intake import Intake
+from exporters.trading.snapshot import TailMark
+from exporters.trading.state import Limits, State
+from exporters.trading.store import StateFile
+from tests.exporters.lines import NOON, TYPES, line, shown, state_after
+
+COUNTED = ("_total{", "_seconds_count{", "_seconds_sum{", "_seconds_bucket{")
+
+
+def without_counts(seen):
+    return {name: value for name, value in seen.items() if not any(part in name for part in COUNTED) and value}
+
+
+def restored(state):
+    fresh = State(state.limits, state.day_starts_at)
+    snapshot.restore(fresh, json.loads(json.dumps(snapshot.dump(state, {}))))
+    return fresh
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(1, 4), st.sampled_from(["1", "0.1", "7.25"])), max_size=25))
+def test_every_gauge_is_the_same_after_a_restart(steps):
+    lines = []
+    for kind, number, amount in steps:
+        changes = {"client_order_id": f"c{number}"} if "order" in kind or "cancel" in kind or kind == "fill" else {}
+        if kind == "order_sent":
+            changes |= {"parent_id": f"p{number}"}
+        if kind in ("order_sent", "fill", "position", "parent_order"):
+            changes |= {"quantity": amount}
+        if kind == "equity":
+            changes |= {"equity": amount, "net_deposits": amount, "realised_pnl": amount}
+        lines.append(line(kind, **changes))
+    state = state_after(*lines)
+    for _ in range(2):
+        again = restored(state)
+        assert without_counts(shown(again, NOON + 100)) == without_counts(shown(state, NOON + 100))
+        state = again
+
+
+def test_counters_start_at_zero_again():
+    """A counter that came back a little lower would look like a burst to increase()."""
+    state = state_after(line("order_sent"), line("parent_order"))
+    counts = {name: value for name, value in shown(restored(state)).items() if "_total{" in name}
+    assert counts
+    assert not any(counts.values())
+
+
+def test_numbers_seen_before_the_restart_are_duplicates_after_it():
+    lines = [line("order_sent"), line("equity")]
+    state = restored(state_after(*lines))
+    intake = Intake(state, clock=lambda: NOON)
+    assert intake.feed(lines, "http").duplicates == 2
+
+
+def test_moving_the_start_of_the_day_keeps_the_day_under_way():
+    state = state_after(line("equity", equity="1000"), line("equity", equity="900"))
+    fresh = State(Limits(), day_starts_at=6 * 3600)
+    snapshot.restore(fresh, json.loads(json.dumps(snapshot.dump(state, {}))))
+    assert shown(fresh)["trading_daily_loss_ratio{sandbox,mm,mm-btc}"] == pytest.approx(0.1)
+    assert shown(fresh, NOON + 18 * 3600)["trading_daily_loss_ratio{sandbox,mm,mm-btc}"] == 0
+
+
+def an_intake(*lines):
+    return Intake(state_after(*lines), clock=lambda: NOON)
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    path = tmp_path / "deep" / "state.json"
+    intake = an_intake(line("equity", equity="1000"))
+    intake.marks["a"] = TailMark(1, 2, 3, 4, "5")
+    StateFile(path, intake).save()
+    again = an_intake()
+    StateFile(path, again).load()
+    assert shown(again.state)["trading_equity_peak{sandbox,mm,mm-btc,USDT}"] == 1000
+    assert again.marks == intake.marks
+
+
+def test_nothing_is_written_while_nothing_changes(tmp_path):
+    path = tmp_path / "state.json"
+    intake = an_intake(line("equity"))
+    store = StateFile(path, intake)
+    store.save()
+    path.unlink()
+    store.save()
+    assert not path.exists()
+    intake.feed([line("equity")], "http")
+    store.save()
+    assert path.exists()
+
+
+def test_no_half_written_file_is_left_beside_it(tmp_path):
+    StateFile(tmp_path / "state.json", an_intake(line("equity"))).save()
+    assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
+
+
+def _saved() -> bytes:
+    return json.dumps(snapshot.dump(state_after(line("equity"), line("position"), line("order_sent")), {})).encode()
+
+
+UNREADABLE = {
+    "empty": b"",
+    "cut off": _saved()[:-20],
+    "not JSON": b"hello",
+    "a list": b"[]",
+    "of another version": _saved().replace(b'"version": 1', b'"version": 2'),
+    "a section gone": _saved().replace(b'"books"', b'"boks"'),
+    "a number that is none": _saved().replace(b'"1000"', b'"1o00"'),
+    "a row too short": _saved().replace(b'"USDT", "1000"', b'"1000"'),
+    "a section of the wrong kind": _saved().replace(b'"engines": {', b'"engines": 7, "e": {'),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_an_unreadable_file_is_put_aside_and_the_exporter_starts_empty(tmp_path, content):
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+    intake = an_intake()
+    store = StateFile(path, intake)
+    store.load()
+    assert store.load_failures == 1
+    assert intake.state.books == {}
+    assert intake.state.engines == {}
+    assert (tmp_path / "state.json.unreadable").read_bytes() == content
+    intake.feed([line("equity")], "http")
+    store.save()
+    assert json.loads(path.read_bytes())["version"] == 1
+
+
+def test_no_file_yet_is_no_failure(tmp_path):
+    store = StateFile(tmp_path / "state.json", an_intake())
+    store.load()
+    assert store.load_failures == 0
+
+
+def test_a_folder_that_cannot_be_written_is_counted_and_survived(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    store = StateFile(Path(tmp_path / "file" / "state.json"), an_intake(line("equity")))
+    store.save()
+    store.save()
+    assert store.save_failures == 2
+    assert store.saved_at is None
