@@ -1,0 +1,200 @@
+"""The latch: which trips change what, and that nothing but a resume leads out of HALTED."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import A_STRATEGY, NOW, a_switch
+from webhook.killswitch.port import Switch
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.switch import covering, expire, prolongs, resume, trip, worst
+from webhook.policy.scope import GLOBAL, Scope
+
+LATER = NOW + timedelta(minutes=5)
+MUCH_LATER = NOW + timedelta(hours=1)
+
+
+def tripped(switch: Switch, action: Action, *, until: datetime | None = None, by: str = "alert") -> Switch | None:
+    return trip(switch, action, trip_id="trip-new", by=by, now=NOW, until=until)
+
+
+class TestATrip:
+    @pytest.mark.parametrize(
+        ("state", "held", "asked", "expected"),
+        [
+            (State.NORMAL, None, Action.REDUCE, State.DEGRADED),
+            (State.NORMAL, None, Action.HALT, State.HALTED),
+            (State.NORMAL, None, Action.FLATTEN, State.HALTED),
+            (State.DEGRADED, Action.REDUCE, Action.HALT, State.HALTED),
+            (State.DEGRADED, Action.REDUCE, Action.FLATTEN, State.HALTED),
+            (State.HALTED, Action.HALT, Action.FLATTEN, State.HALTED),
+        ],
+    )
+    def test_that_is_stronger_than_what_holds_changes_the_switch(
+        self, state: State, held: Action | None, asked: Action, expected: State
+    ):
+        before = a_switch(state, action=held, version=4)
+
+        after = tripped(before, asked)
+
+        assert after is not None
+        assert (after.state, after.action, after.version, after.trip_id) == (expected, asked, 5, "trip-new")
+
+    @pytest.mark.parametrize(
+        ("state", "held", "asked"),
+        [
+            (State.NORMAL, None, Action.PAGE),
+            (State.DEGRADED, Action.REDUCE, Action.PAGE),
+            (State.DEGRADED, Action.REDUCE, Action.REDUCE),
+            (State.HALTED, Action.HALT, Action.PAGE),
+            (State.HALTED, Action.HALT, Action.REDUCE),
+            (State.HALTED, Action.HALT, Action.HALT),
+            (State.HALTED, Action.FLATTEN, Action.REDUCE),
+            (State.HALTED, Action.FLATTEN, Action.HALT),
+            (State.HALTED, Action.FLATTEN, Action.FLATTEN),
+        ],
+    )
+    def test_that_is_not_stronger_changes_nothing(self, state: State, held: Action | None, asked: Action):
+        assert tripped(a_switch(state, action=held), asked) is None
+        assert tripped(a_switch(state, action=held), asked, until=LATER) is None
+
+    def test_keeps_since_when_only_the_action_grows(self):
+        before = a_switch(State.HALTED, since=NOW - timedelta(hours=1))
+
+        assert tripped(before, Action.FLATTEN).since == before.since
+
+    def test_that_ends_later_moves_the_end_and_keeps_the_trip(self):
+        before = a_switch(State.DEGRADED, until=LATER)
+
+        after = tripped(before, Action.REDUCE, until=MUCH_LATER)
+
+        assert (after.until, after.trip_id, after.version) == (MUCH_LATER, "trip-0", 2)
+        assert prolongs(before, after)
+        assert tripped(before, Action.REDUCE).until is None
+
+    def test_that_ends_earlier_changes_nothing(self):
+        assert tripped(a_switch(State.DEGRADED, until=MUCH_LATER), Action.REDUCE, until=LATER) is None
+        assert tripped(a_switch(State.DEGRADED, until=None), Action.REDUCE, until=LATER) is None
+
+    def test_to_halted_has_no_end(self):
+        assert tripped(a_switch(State.DEGRADED, until=LATER), Action.HALT, until=LATER).until is None
+
+    @pytest.mark.parametrize(
+        ("before", "by", "expected"),
+        [
+            ("risk", "trader", "risk"),
+            ("alert", "trader", "alert"),
+            ("trader", "risk", "risk"),
+            ("trader", "alert", "alert"),
+            ("trader", "trader", "trader"),
+            ("risk", "admin", "admin"),
+        ],
+    )
+    def test_remembers_whoever_weighs_more(self, before: str, by: str, expected: str):
+        assert tripped(a_switch(State.DEGRADED, tripped_by=before), Action.HALT, by=by).tripped_by == expected
+
+
+class TestAResume:
+    @pytest.mark.parametrize("state", [State.DEGRADED, State.HALTED])
+    def test_leaves_nothing_behind_but_the_version(self, state: State):
+        after = resume(a_switch(state, version=3), LATER)
+
+        assert after == Switch(A_STRATEGY, State.NORMAL, since=LATER, version=4)
+
+    def test_of_a_normal_switch_changes_nothing(self):
+        normal = a_switch(State.NORMAL)
+
+        assert resume(normal, LATER) is normal
+
+
+class TestTime:
+    def test_ends_degraded_when_its_end_has_come(self):
+        switch = a_switch(State.DEGRADED, until=LATER)
+
+        assert expire(switch, LATER - timedelta(microseconds=1)) is None
+        assert expire(switch, LATER).state is State.NORMAL
+
+    @pytest.mark.parametrize(
+        "switch",
+        [
+            a_switch(State.DEGRADED),
+            a_switch(State.HALTED),
+            a_switch(State.HALTED, until=NOW),
+            a_switch(State.NORMAL),
+        ],
+    )
+    def test_ends_nothing_else(self, switch: Switch):
+        assert expire(switch, MUCH_LATER) is None
+
+
+class TestWhatHolds:
+    VENUE = Scope.parse("venue=sandbox")
+    LABELS: ClassVar = {"venue": "sandbox", "account": "mm", "strategy": "mm-btc", "symbol": None}
+
+    def test_is_the_worst_of_all_that_cover(self):
+        switches = [
+            a_switch(State.DEGRADED, scope=GLOBAL),
+            a_switch(State.HALTED),
+            a_switch(State.NORMAL, scope=self.VENUE),
+        ]
+
+        assert worst(switches, self.LABELS) is State.HALTED
+        assert worst(switches, {"venue": "other"}) is State.DEGRADED
+        assert worst(switches[1:], {"venue": "other"}) is State.NORMAL
+        assert [switch.scope for switch in covering(switches, self.LABELS)] == [A_STRATEGY, GLOBAL]
+
+    def test_a_label_that_is_not_known_meets_no_constraint(self):
+        by_symbol = a_switch(scope=Scope.parse("venue=sandbox,symbol=BTC/USDT:USDT"))
+
+        assert worst([by_symbol], self.LABELS) is State.NORMAL
+
+
+MOMENTS = st.datetimes(
+    min_value=NOW.replace(tzinfo=None),
+    max_value=NOW.replace(tzinfo=None) + timedelta(days=2),
+    timezones=st.just(NOW.tzinfo),
+)
+TRIPS = st.tuples(st.sampled_from(Action), MOMENTS, st.none() | MOMENTS, st.sampled_from(["alert", "trader", "risk"]))
+
+
+class TestTheLatch:
+    @given(st.lists(TRIPS, max_size=12))
+    def test_never_gets_better_by_trips_and_the_passing_of_time_while_halted(self, trips: list[tuple]):
+        switch = Switch(A_STRATEGY, State.NORMAL)
+        for action, now, until, by in trips:
+            after = trip(switch, action, trip_id="t", by=by, now=now, until=until)
+            if after is not None:
+                assert after.state.rank >= switch.state.rank
+                assert after.action.rank >= (switch.action.rank if switch.action else 0)
+                assert after.version == switch.version + 1
+                assert after.state is not State.HALTED or after.until is None
+                if prolongs(switch, after):
+                    assert after.until is None or after.until > switch.until
+                switch = after
+            if switch.state is State.HALTED:
+                assert expire(switch, now + timedelta(days=10_000)) is None
+
+    @given(st.lists(TRIPS, max_size=6), TRIPS)
+    def test_takes_the_same_trip_once(self, trips: list[tuple], last: tuple):
+        switch = Switch(A_STRATEGY, State.NORMAL)
+        for action, now, until, by in [*trips, last]:
+            switch = trip(switch, action, trip_id="t", by=by, now=now, until=until) or switch
+        action, now, until, by = last
+
+        assert trip(switch, action, trip_id="again", by=by, now=now, until=until) is None
+
+    @given(st.lists(TRIPS, max_size=8), st.randoms())
+    def test_ends_in_the_same_state_whatever_the_order_of_trips(self, trips: list[tuple], random):
+        def end(order: list[tuple]) -> tuple:
+            switch = Switch(A_STRATEGY, State.NORMAL)
+            for action, _, until, by in order:
+                switch = trip(switch, action, trip_id="t", by=by, now=NOW, until=until) or switch
+            return switch.state, switch.action, switch.until
+
+        shuffled = list(trips)
+        random.shuffle(shuffled)
+
+        assert end(trips) == end(shuffled)
