@@ -51,14 +51,14 @@ class RunningVenue:
     # account -> key name (`engine`, `killer`) -> key
     keys: Mapping[str, Mapping[str, Key]] = field(default_factory=dict)
 
-    def admin(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """`admin("POST", "faults", {...})`, `admin("GET", "requests", since=0)`: the parsed answer; raises HTTPError."""
+    def admin(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
+        """`admin("POST", "faults", {...})`, `admin("GET", "requests", since=0)`: the parsed answer; fails if refused."""
         status, content = self.request(method, f"/admin/{path}", body, **query)
         if status >= 400:
             raise AssertionError(f"{method} /admin/{path}: {status} {content}")
         return content
 
-    def request(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, Any]:
         """Any request without a signature: (status, parsed answer)."""
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()

@@ -14,9 +14,10 @@ from aiohttp import web
 from sandbox.venue.ledger import AccountsFileError, load_accounts
 from sandbox.venue.replay import CaptureError
 from sandbox.venue.server import Server
+from sandbox.venue.stream import BACKLOG_BYTES
 from sandbox.venue.venue import Venue
 
-BACKLOG = 1024
+LISTEN_BACKLOG = 1024
 SHUTDOWN_SECONDS = 1.0
 
 
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
             speed=options.speed,
             loop=options.loop,
             latency=options.latency_ms / 1000,
+            stream_backlog=options.stream_backlog_bytes,
         )
     except (AccountsFileError, CaptureError, OSError) as error:
         sys.stderr.write(f"sandbox venue: {error}\n")
@@ -52,7 +54,7 @@ async def _run(venue: Venue, server: Server, host: str, port: int) -> int:
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+    site = web.TCPSite(runner, host, port, backlog=LISTEN_BACKLOG)
     await site.start()
     venue.start()
     bound = runner.addresses[0]
@@ -106,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--loop", action="store_true", help="start the capture over when it ends")
     add("--seed", type=int, default=1, help="seed of the walk (default %(default)s)")
     add("--latency-ms", type=float, default=0.0, help="round trip added to every signed request (default %(default)s)")
+    add(
+        "--stream-backlog-bytes",
+        type=int,
+        default=BACKLOG_BYTES,
+        help="what a listener of the stream may leave unread before it is cut off (default %(default)s)",
+    )
     add("--admin-token-file", type=Path, help="bearer token for /admin; without it only this machine may")
     return parser
 

@@ -69,10 +69,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: its parameters with their defaults (None: must be given), and whether it is about requests."""
+    """A kind of fault: its parameters with their defaults (None: must be given), and whether it is about requests.
+
+    Of those that `replace` each other the newest counts; when it ends, the one before it does again.
+    """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     per_request: bool = True
+    replace: bool = False
     begin: Callable[[World, Fault], None] | None = None
     end: Callable[[World, Fault], None] | None = None
 
@@ -111,12 +115,14 @@ KINDS: dict[str, Kind] = {
     "clock_skew": Kind(
         {"seconds": None},
         per_request=False,
+        replace=True,
         begin=lambda world, fault: world.skew(fault.params["seconds"]),
         end=lambda world, _: world.skew(0.0),
     ),
     "flash_move": Kind(
         {"symbol": None, "ratio": None, "seconds": 0.0},
         per_request=False,
+        replace=True,
         begin=lambda world, fault: world.move(fault.params["symbol"], Decimal(str(fault.params["ratio"]))),
         end=lambda world, fault: world.move(fault.params["symbol"], Decimal(0)),
     ),
@@ -229,9 +235,14 @@ class Faults:
             return False
         if fault.timer:
             fault.timer.cancel()
-        end = KINDS[fault.kind].end
-        if end:
-            end(self._world, fault)
+        kind = KINDS[fault.kind]
+        if kind.end:
+            kind.end(self._world, fault)
+        if kind.replace and kind.begin:
+            symbol = fault.params.get("symbol")
+            same = [one for one in self.active() if one.kind == fault.kind and one.params.get("symbol") == symbol]
+            if same:
+                kind.begin(self._world, same[-1])
         return True
 
     def clear(self) -> None:

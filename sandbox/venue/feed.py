@@ -1,16 +1,20 @@
 """The public market stream: NDJSON over chunked HTTP."""
 
+import socket
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from sandbox.venue import wire
 from sandbox.venue.door import parameters
 from sandbox.venue.instruments import Market
 from sandbox.venue.stream import KINDS, Key, Subscriber
 from sandbox.venue.venue import Venue
 
 NDJSON_PATH = "/stream/v1/ndjson"
+SEND_BUFFER = 256 * 1024
 
 
 def serves(path: str) -> bool:
@@ -39,7 +43,9 @@ async def _ndjson(venue: Venue, request: web.BaseRequest, params: dict[str, str]
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    subscriber = Subscriber()
+    # With a small buffer of the kernel's the backlog that counts is the one that is seen.
+    wire.set_option(request, socket.SO_SNDBUF, SEND_BUFFER)
+    subscriber = Subscriber(backlog_bytes=venue.stream_backlog, hang_up=partial(wire.hang_up, request))
     # Snapshot and subscription happen in one go, so that the first difference follows the snapshot without a hole.
     for symbol in symbols:
         subscriber.push(_snapshot(venue, market, symbol))
@@ -49,13 +55,10 @@ async def _ndjson(venue: Venue, request: web.BaseRequest, params: dict[str, str]
         while lines := await subscriber.lines():
             await response.write(b"\n".join(lines) + b"\n")
     except ConnectionError:
-        pass  # the listener went away, which is its right
+        pass  # the listener went away, which is its right, or was cut off
     finally:
         venue.hub.unsubscribe(subscriber)
-    if subscriber.cut_off:
-        venue.hub.cut_off += 1
-        if request.transport is not None:
-            request.transport.abort()
+        venue.hub.cut_off += subscriber.cut_off
     return response
 
 

@@ -42,7 +42,8 @@ def depth(market: Market) -> Handler:
 
     def answer(call: Call) -> Any:
         listing = call.exchange.listing(market, call.text("symbol"))
-        limit = call.number("limit") or DEPTH_LIMIT
+        asked = call.number("limit")
+        limit = DEPTH_LIMIT if asked is None else asked
         if not 1 <= limit <= MOST_DEPTH:
             raise Refused(-4021, f"{limit} is not valid depth limit.")
         bids, asks = listing.snapshot(limit)
@@ -106,7 +107,7 @@ def quote_ticker(market: Market) -> Handler:
 
 def price_ticker(market: Market) -> Handler:
     """GET ticker/price."""
-    return _per_symbol(market, lambda one: {"symbol": one.symbol, "price": _last(one), "time": one.last_event_ms})
+    return _per_symbol(market, lambda one: {"symbol": one.symbol, "price": _last(one), **_time(one)})
 
 
 def day_ticker(market: Market) -> Handler:
@@ -133,8 +134,13 @@ def _quote(listing: Listing) -> dict[str, Any]:
         "bidQty": bid[1],
         "askPrice": ask[0],
         "askQty": ask[1],
-        "time": listing.last_event_ms,
+        **_time(listing),
     }
+
+
+def _time(listing: Listing) -> dict[str, int]:
+    # Only futures tell the time here, and ccxt takes a ticker with a time for a future.
+    return {"time": listing.last_event_ms} if listing.market is Market.USDM else {}
 
 
 def _last(listing: Listing) -> str:

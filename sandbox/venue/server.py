@@ -5,9 +5,6 @@ The order of things for a request: logged, let in (key, time, signature), charge
 
 import asyncio
 import hmac
-import os
-import socket
-import struct
 import time
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -16,7 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from sandbox.venue import admin, feed
+from sandbox.venue import admin, feed, wire
 from sandbox.venue.call import Call, CancelFaults, Route
 from sandbox.venue.door import parameters
 from sandbox.venue.faults import Fault
@@ -129,7 +126,7 @@ class Server:
                 if fault.params["applied"]:
                     self._answer(route, call, asked, {})
                 if kind == "reset":
-                    _reset(request)
+                    wire.reset(request)
                     return self._raw(asked, 0, b"", {})
                 status = fault.params["status"]
                 if kind == "html":
@@ -200,22 +197,10 @@ def _json(content: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(content), status=status, headers={"Content-Type": "application/json"})
 
 
-def _reset(request: web.BaseRequest) -> None:
-    """Close the connection with RST, as a crashing proxy does."""
-    transport = request.transport
-    if transport is None:
-        return
-    # A duplicate of the descriptor works on every event loop; the option belongs to the connection, not to the number.
-    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
 async def _hold(request: web.BaseRequest, seconds: float) -> None:
     """Say nothing until the client is gone or the time is over, then hang up."""
     deadline = time.monotonic() + seconds
     # aiohttp tells nobody that a client left while its request is being served; looking is all one can do.
     while time.monotonic() < deadline and request.transport and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    if request.transport is not None:
-        request.transport.abort()
+    wire.hang_up(request)

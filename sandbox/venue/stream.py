@@ -5,6 +5,7 @@ The market never waits for a listener: each has a bounded backlog and is cut off
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,9 @@ KINDS = ("trade", "depth", "bookTicker")
 class Subscriber:
     """One listener's backlog of lines (bytes without line end)."""
 
-    def __init__(self, *, backlog_bytes: int = BACKLOG_BYTES, pings: bool = True) -> None:
+    def __init__(
+        self, *, backlog_bytes: int = BACKLOG_BYTES, pings: bool = True, hang_up: Callable[[], None] | None = None
+    ) -> None:
         self.cut_off = False
         self.pings = pings
         # Lines held back before this listener came are not for it.
@@ -33,10 +36,14 @@ class Subscriber:
         self._bytes = 0
         self._limit = backlog_bytes
         self._wake = asyncio.Event()
+        self._hang_up = hang_up
 
     def push(self, line: bytes) -> None:
         """Add a line, or cut the listener off when it has let too much pile up."""
         if self._bytes + len(line) > self._limit:
+            # Whoever writes to this listener may be stuck in it, so the connection is closed from here.
+            if not self.cut_off and self._hang_up:
+                self._hang_up()
             self.cut_off = True
         else:
             self._lines.append(line)

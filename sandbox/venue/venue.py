@@ -18,7 +18,7 @@ from sandbox.venue.instruments import Market, catalogue
 from sandbox.venue.ledger import Account
 from sandbox.venue.liquidation import liquidate
 from sandbox.venue.replay import Replay
-from sandbox.venue.stream import Hub
+from sandbox.venue.stream import BACKLOG_BYTES, Hub
 from sandbox.venue.synthetic import Walk, walk
 
 ROUTES: Routes = {**spot.ROUTES, **usdm.ROUTES}
@@ -54,6 +54,7 @@ class Venue:
         speed: float = 1.0,
         loop: bool = False,
         latency: float = 0.0,
+        stream_backlog: int = BACKLOG_BYTES,
     ) -> None:
         self.clock = VenueClock()
         self.hub = Hub(self.clock)
@@ -62,6 +63,7 @@ class Venue:
         self.limiter = Limiter()
         self.faults = Faults(self, set(self.exchange.accounts))
         self.latency = latency
+        self.stream_backlog = stream_backlog
         self.seed = seed
         self.asked: deque[Asked] = deque(maxlen=REQUEST_LOG)
         self.numbers = count(1)
