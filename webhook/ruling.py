@@ -17,7 +17,7 @@ from webhook.intake.alert import Alert, AlertStatus, Batch
 from webhook.killswitch import switch as latch
 from webhook.killswitch.plan import AccountTarget, plan
 from webhook.killswitch.port import Episode, Switch, Transaction, Trip, TripStatus
-from webhook.killswitch.states import Action, State
+from webhook.killswitch.states import Action
 from webhook.notify.outbox import enqueue
 from webhook.notify.port import Notice
 from webhook.parts import Parts
@@ -50,16 +50,18 @@ class Pull:
     now: datetime
     received_at: float
     source: str
-    switches: dict[Scope, Switch]
     recent_trips: int
     replays: frozenset[str] = frozenset()
+    switches: dict[Scope, Switch] = field(default_factory=dict)
     plans: list[Planned] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
     outcomes: list[AlertOutcome] = field(default_factory=list)
 
     def switch(self, scope: Scope) -> Switch:
-        """The switch of this scope, NORMAL when it was never tripped."""
-        return self.switches.get(scope) or Switch(scope, State.NORMAL)
+        """The switch of this scope as this transaction leaves it, NORMAL when it was never tripped."""
+        if scope not in self.switches:
+            self.switches[scope] = self.tx.switch(scope)
+        return self.switches[scope]
 
 
 class Rulings:

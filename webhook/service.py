@@ -179,15 +179,7 @@ class Service(Reading):
 
     def _start(self, tx: Transaction, now: datetime, started: float, source: str, replays: frozenset[str]) -> Pull:
         budget = self.parts.policy.budget
-        return Pull(
-            tx,
-            now,
-            started,
-            source,
-            {one.scope: one for one in tx.switches()},
-            tx.count_trips(now - budget.window),
-            replays,
-        )
+        return Pull(tx, now, started, source, tx.count_trips(now - budget.window), replays)
 
     def _launch(self, pull: Pull, store: Store) -> None:
         """It is written (or cannot be): act."""

@@ -20,12 +20,11 @@ from webhook.actions.port import Engine, Venue
 from webhook.actions.run import Planned
 from webhook.errors import AndonError, StoreOutageError
 from webhook.intake.alert import Alert, Batch
-from webhook.killswitch.port import ResumeStatus, Step, Switch, Trip, TripStatus
+from webhook.killswitch.port import ResumeStatus, Switch, Trip, TripStatus
 from webhook.killswitch.states import Action, State
 from webhook.notify.outbox import Outbox
 from webhook.owner import announce, is_gone, retire
 from webhook.policy.decide import Outcome, decide
-from webhook.policy.scope import Scope
 from webhook.ruling import LEASE
 from webhook.service import Service
 from webhook.telemetry import Residual, Snapshot
@@ -36,6 +35,8 @@ LEADERSHIP = "sweep"
 LEADER_LEASE = timedelta(seconds=5)
 GRACE = timedelta(seconds=3)
 """An alert younger than this is left to Alertmanager, which brings it in a fraction of a second."""
+BEING_LAUNCHED = timedelta(seconds=5)
+"""A trip of our own that is younger may be on its way from the store to the lines."""
 OPEN = (TripStatus.RUNNING, TripStatus.VERIFIED, TripStatus.UNVERIFIED)
 PREPARE_SECONDS = 15.0
 
@@ -112,7 +113,8 @@ class Worker:
         """Stop the duties, then the lines, then write what is left; the next process goes on with what is under way."""
         self._stopping.set()
         for thread in self._threads:
-            thread.join(timeout=5)
+            if thread.is_alive():
+                thread.join(timeout=5)
         self._parts.lines.stop()
         self._parts.recorder.stop()
         retire(self._parts.owner)
@@ -148,47 +150,54 @@ class Worker:
             if holder is not None and is_gone(holder, parts.owner):
                 tx.release_lease(LEADERSHIP, holder)
             self._leader = tx.acquire_lease(LEADERSHIP, parts.owner, now, now + LEADER_LEASE)
-            busy = parts.lines.busy_with() | {run.trip.id for run in parts.recorder.runs()}
-            taken: list[Planned] = []
-            if self._leader:
-                switches = {switch.scope: switch for switch in tx.switches()}
-                for trip in tx.trips(statuses=OPEN, limit=100_000):
-                    if trip.id not in busy and _holds(trip, switches):
-                        orphans = [one for one in tx.steps(trip.id) if one.owner and is_gone(one.owner, parts.owner)]
-                        tx.put_steps(tuple(replace(one, owner=None, lease_until=None) for one in orphans))
-                        tx.claim_steps(trip.id, parts.owner, now, now + LEASE)
-                        steps = tx.steps(trip.id)
-                        mine = [one for one in steps if one.status.final or one.owner == parts.owner]
-                        if len(mine) == len(steps):
-                            taken.append(self._taken_up(trip, steps))
-                        # Else another process works on it: its lease still runs.
+        taken: list[Planned] = []
+        if self._leader:
+            with parts.store.view() as tx:
+                busy = parts.lines.busy_with() | {run.trip.id for run in parts.recorder.runs()}
+                held = {one.trip_id for one in tx.switches() if one.state is not State.NORMAL and one.trip_id}
+                found = [tx.trip(trip_id) for trip_id in sorted(held - busy)]
+                idle = [trip for trip in found if trip is not None and trip.status in OPEN]
+            taken = [plan for trip in idle if (plan := self._take_up(trip)) is not None]
         self._let_go_of_closed()
         if taken:
             parts.recorder.follow(taken, parts.store)
             parts.lines.launch(taken)
             log.warning("worker.taken_up", trips=[plan.trip.id for plan in taken])
 
-    def _taken_up(self, trip: Trip, steps: tuple[Step, ...]) -> Planned:
-        clock = self._parts.clock
-        age = (clock.now() - trip.received_at).total_seconds()
-        return Planned(trip, steps, clock.monotonic() - max(age, 0.0))
+    def _take_up(self, trip: Trip) -> Planned | None:
+        """Claim what is left of a trip; None while another process works on it."""
+        parts = self._parts
+        now = parts.clock.now()
+        with parts.store.begin() as tx:
+            steps = tx.steps(trip.id)
+            if now - trip.received_at < BEING_LAUNCHED and any(one.owner == parts.owner for one in steps):
+                return None
+            orphans = [one for one in steps if one.owner and is_gone(one.owner, parts.owner)]
+            tx.put_steps(tuple(replace(one, owner=None, lease_until=None) for one in orphans))
+            tx.claim_steps(trip.id, parts.owner, now, now + LEASE)
+            newest, steps = tx.trip(trip.id), tx.steps(trip.id)
+        if newest is None or newest.status is TripStatus.CLOSED:
+            return None
+        if any(not step.status.final and step.owner != parts.owner for step in steps):
+            return None
+        age = (now - trip.received_at).total_seconds()
+        return Planned(newest, steps, parts.clock.monotonic() - max(age, 0.0))
 
     def _let_go_of_closed(self) -> None:
         """Another process may have resumed or superseded a trip that this one keeps; and only the leader sweeps."""
         parts = self._parts
-        mine = parts.recorder.runs()
+        mine = [run for run in parts.recorder.runs() if run.store is parts.store]
         if not mine:
             return
         with parts.store.view() as tx:
-            for run in mine:
-                if run.store is not parts.store:
-                    continue
-                there = tx.trip(run.trip.id)
-                closed = there is not None and there.status is TripStatus.CLOSED
-                others = not self._leader and run.trip.status is TripStatus.VERIFIED
-                if closed or others or run.trip.status is TripStatus.SHADOW:
-                    parts.lines.drop(run.trip.id)
-                    parts.recorder.forget(run.trip.id)
+            held = {one.trip_id for one in tx.switches() if one.state is not State.NORMAL}
+            # One whose switch another trip holds, or nobody, is over; unless it is so new that it is not in this view.
+            gone = {run.trip.id for run in mine if run.trip.id not in held and _is_closed(tx.trip(run.trip.id))}
+        for run in mine:
+            others = not self._leader and run.trip.status is TripStatus.VERIFIED
+            if others or run.trip.id in gone or run.trip.status is TripStatus.SHADOW:
+                parts.lines.drop(run.trip.id)
+                parts.recorder.forget(run.trip.id)
 
     def renew(self) -> None:
         """Renew the leases of the steps under way here."""
@@ -289,7 +298,8 @@ class Worker:
             with parts.store.view() as tx:
                 waiting = dict.fromkeys(parts.notifiers, 0) | tx.waiting_parcels()
                 pending = len(tx.resume_requests(status=ResumeStatus.PENDING))
-                trips = tx.trips(statuses=OPEN, limit=10_000)
+                # The leader has every open trip at hand.
+                trips = () if self._leader else tx.trips(statuses=OPEN, limit=1_000)
         except StoreOutageError:
             store_up = False
         newest = {trip.id: trip for trip in trips} | {run.trip.id: run.trip for run in parts.recorder.runs()}
@@ -335,7 +345,5 @@ class Worker:
         self._service.expire()
 
 
-def _holds(trip: Trip, switches: dict[Scope, Switch]) -> bool:
-    """Whether the switch of the trip's scope is still the one this trip set."""
-    switch = switches.get(trip.scope)
-    return switch is not None and switch.state is not State.NORMAL and switch.trip_id == trip.id
+def _is_closed(trip: Trip | None) -> bool:
+    return trip is not None and trip.status is TripStatus.CLOSED

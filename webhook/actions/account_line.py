@@ -35,6 +35,7 @@ WIDE_READS_AT_FIRST = 3
 """So many reads of a new demand cover the whole account; later ones may be narrow: a wide read is dear."""
 WIDE_READ_EVERY = 10
 """Of the narrow sweeps every so many-th is wide, so that an order in a symbol nobody configured is found."""
+MOST_NARROW_SYMBOLS = 20
 SLOWEST_RETRY_SECONDS = 1.0
 LONGEST_HOLD_SECONDS = 30.0
 """At most so long a venue's `Retry-After` is obeyed before it is asked again."""
@@ -100,6 +101,7 @@ class AccountLine:
         self._failures = 0
         self._retry_at = 0.0
         self._hold = 0.0
+        self._sweep_at = 0.0
         self._first = ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"cancel-{venue.name}")
         self._slices = ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"flatten-{venue.name}")
         self._thread = threading.Thread(target=self._run, name=f"line-{venue.name}", daemon=True)
@@ -186,10 +188,18 @@ class AccountLine:
                     self._wake.wait(wait)
                 if self._stopping:
                     return
-                demands = [demand for demand in self._demands.values() if demand.cancel_answered]
-            if not self._guarded(self._cycle, demands):
+                demands = self._due()
+            if demands and not self._guarded(self._cycle, demands):
                 self._failures += 1
             self._retry_at = self._clock.monotonic() + self._pace()
+
+    def _due(self) -> list[Demand]:
+        """What this round looks at: all that is urgent, and what is only kept when a sweep is due. Lock held."""
+        now = self._clock.monotonic()
+        sweep = now >= self._sweep_at
+        if sweep:
+            self._sweep_at = now + self._limits.sweep
+        return [one for one in self._demands.values() if one.cancel_answered and (sweep or not one.kept or one.broken)]
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> bool:
         """Run *work*; an error that nobody expected is logged and counted, and never ends the line."""
@@ -212,7 +222,7 @@ class AccountLine:
         with self._wake:
             urgent = [demand for demand in self._demands.values() if not demand.kept or demand.broken]
         if not urgent:
-            return self._limits.sweep
+            return max(self._sweep_at - self._clock.monotonic(), 0.0)
         if self._failures:
             return max(min(0.05 * math.pow(2, min(self._failures, 10)), SLOWEST_RETRY_SECONDS), self._hold)
         youngest = min(demand.reads for demand in urgent)
@@ -328,6 +338,9 @@ class AccountLine:
         if wide or self._cycles % WIDE_READ_EVERY == 0:
             return None
         named = {symbol for _, one in reaches for symbol in one.symbols or ()}
+        if len(named) > MOST_NARROW_SYMBOLS:
+            # A request for each of so many symbols costs more than one for the whole account.
+            return None
         if any(one.symbols is None for _, one in reaches):
             configured = self.venue.symbols()
             if not configured:

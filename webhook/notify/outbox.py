@@ -1,5 +1,6 @@
 """The durable outbox: notices go out with retries, from threads of their own, never in the way of a kill."""
 
+import queue
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -57,25 +58,44 @@ class Outbox:
         self._owner = owner
         self._sent = sent
         self._failed = failed
+        self._settled: queue.SimpleQueue[Parcel] = queue.SimpleQueue()
         self._pools = {
             name: ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"notify-{name}") for name in notifiers
         }
 
     def deliver_due(self) -> int:
-        """Claim what is due and hand it to the destinations' threads; returns how many. Raises `StoreOutageError`."""
+        """Write what became of the last ones, claim what is due, hand it to the destinations' threads.
+
+        One transaction a round, however many there are; returns how many were claimed. Raises `StoreOutageError`.
+        """
         now = self._clock.now()
-        with self._store.view() as tx:
-            if not any(tx.waiting_parcels().values()):
-                return 0
-        with self._store.begin() as tx:
-            parcels = tx.claim_parcels(self._owner, now, now + LEASE, 50)
+        settled = self._take_settled()
+        if not settled:
+            with self._store.view() as tx:
+                if not any(tx.waiting_parcels().values()):
+                    return 0
+        try:
+            with self._store.begin() as tx:
+                for parcel in settled:
+                    tx.put_parcel(replace(parcel, owner=None, lease_until=None))
+                parcels = tx.claim_parcels(self._owner, now, now + LEASE, 50)
+        except StoreOutageError:
+            for parcel in settled:
+                self._settled.put(parcel)
+            raise
         for parcel in parcels:
             pool = self._pools.get(parcel.notifier)
             if pool is None:
-                self._settle(replace(parcel, status="failed", last_error="this notifier is no longer configured"))
+                self._settled.put(replace(parcel, status="failed", last_error="this notifier is no longer configured"))
             else:
                 pool.submit(self._deliver, parcel)
         return len(parcels)
+
+    def _take_settled(self) -> list[Parcel]:
+        taken = []
+        while not self._settled.empty():
+            taken.append(self._settled.get())
+        return taken
 
     def stop(self) -> None:
         """Stop taking work; what is under way may finish, the rest is still in the outbox."""
@@ -111,12 +131,4 @@ class Outbox:
         else:
             self._sent(parcel.notifier)
             done = replace(parcel, tries=tries, status="sent", last_error=None)
-        self._settle(done)
-
-    def _settle(self, parcel: Parcel) -> None:
-        try:
-            with self._store.begin() as tx:
-                tx.put_parcel(replace(parcel, owner=None, lease_until=None))
-        except StoreOutageError:
-            # The lease runs out and it is tried again: a second page is better than none.
-            log.warning("notify.not_settled", notifier=parcel.notifier, parcel=parcel.id)
+        self._settled.put(done)
