@@ -20,6 +20,8 @@ from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope
 
 _File = Annotated[Path, Field(strict=False)]
 _Statuses = Annotated[tuple[int, ...], Field(strict=False, min_length=1)]
+_URL = r"^https?://[^/{}]+(/.*)?$"
+"""A placeholder may stand in the path and after it: never in the host."""
 _STATES = {state.value: state for state in EngineState}
 _RESTRICTION = {EngineState.RUNNING: 0, EngineState.UNKNOWN: 0, EngineState.REDUCE_ONLY: 1, EngineState.BLOCKED: 2}
 
@@ -75,8 +77,8 @@ class Call(_Strict):
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    url: Annotated[str, Field(pattern=r"^https?://[^/{]+")]
-    wide_url: Annotated[str, Field(pattern=r"^https?://[^/{]+")] | None = None
+    url: Annotated[str, Field(pattern=_URL)]
+    wide_url: Annotated[str, Field(pattern=_URL)] | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     body: JsonValue = None
     success: Success = Success()

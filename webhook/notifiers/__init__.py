@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from webhook.notifiers import console, pagerduty, slack
+from webhook.notifiers import apprise, console, pagerduty, slack
 from webhook.notifiers.filter import Filter
 from webhook.notify.port import Notifier
 
@@ -25,6 +25,7 @@ class NotifierKind:
 
 
 NOTIFIERS: dict[str, NotifierKind] = {
+    "apprise": NotifierKind(apprise.Options, apprise.build),
     "console": NotifierKind(console.Options, console.build),
     "pagerduty": NotifierKind(pagerduty.Options, pagerduty.build),
     "slack": NotifierKind(slack.Options, slack.build),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,7 +36,8 @@ class SlackNotifier:
         self._url = secret.read(options.webhook_url_file, "webhook_url_file")
         if not self._url.startswith(("https://", "http://")):
             raise PermanentError(f"webhook_url_file: {options.webhook_url_file} holds no URL", reason="secret")
-        self._outbound = Outbound(name, secrets=[self._url])
+        path = urlsplit(self._url).path
+        self._outbound = Outbound(name, secrets=[self._url, path, path.rpartition("/")[2]])
 
     def accepts(self, notice: Notice) -> bool:
         """Whether the configured filter wants it."""
