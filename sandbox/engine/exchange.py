@@ -87,6 +87,7 @@ class AccountReading:
 
 
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
+_QUERY = re.compile(r"\?\S*")
 _STATUS = re.compile(r"\s([45]\d\d)\s")
 _UNKNOWN_CODES = {"-1000", "-1001", "-1006", "-1007", "-1016"}
 _NOT_FOUND_CODES = {"-2011", "-2013"}
@@ -115,7 +116,8 @@ def classify(error: Exception) -> VenueError:
     else:
         # A bare error without a code of the venue: an HTML page, a shape nobody expected.  Nothing is known.
         failure, token = Failure.UNKNOWN, type(error).__name__
-    return VenueError(failure, code or token, text[:300])
+    # The query of a signed request has its signature in it: not for logs, and not for events.
+    return VenueError(failure, code or token, _QUERY.sub("", text)[:300])
 
 
 def _client(venue_url: str, api_key: str, secret: str, timeout: float) -> Any:
@@ -280,7 +282,7 @@ class Exchange:
             raise failure from error
         except (OSError, TimeoutError, ValueError, TypeError, AttributeError, KeyError) as error:
             # ccxt trips over bodies it does not expect: an HTML page with status 200, a list for a dict.
-            raise VenueError(Failure.UNKNOWN, type(error).__name__, str(error)[:300]) from error
+            raise VenueError(Failure.UNKNOWN, type(error).__name__, _QUERY.sub("", str(error))[:300]) from error
 
     def _retry_after(self) -> float | None:
         headers = self._client.last_response_headers or {}
