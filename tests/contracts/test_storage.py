@@ -679,6 +679,58 @@ class TestStoresOnDisk:
                 open_store(url, FrozenClock(), migrate=migrate)
             assert caught.value.reason == "schema"
 
+    def test_of_a_newer_version_that_are_met_later_are_an_outage(self, url: str):
+        with opened(url):
+            pass
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        engine.dispose()
+
+        with opened(url, required=False) as store:
+            with pytest.raises(StoreOutageError) as caught:
+                store.ping()
+            assert caught.value.reason == "schema"
+
+    def test_call_a_value_they_cannot_hold_an_outage(self, url: str):
+        with opened(url) as store:
+            with pytest.raises(StoreOutageError) as caught, store.begin() as transaction:
+                transaction.put_switch(a_switch(since=NOW.replace(tzinfo=None)))
+            assert caught.value.reason == "store"
+            store.ping()
+
+    @pytest.mark.parametrize(
+        "tampering",
+        [
+            "body = '{\"amount\":2}'",
+            "body = 'not json'",
+            "body = ''",
+            "body = '[[[['",
+            "at = at + 1",
+            "at = 9223372036854775807",
+            "actor = 'mallory'",
+            "version = 2",
+            "hash = previous",
+        ],
+    )
+    def test_give_a_tampered_journal_to_be_proved_wrong(self, url: str, tampering: str):
+        with opened(url) as store, store.begin() as transaction:
+            for number in range(3):
+                transaction.append("counted", "me", {"amount": 1, "number": number}, NOW)
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE journal SET {tampering} WHERE sequence = 2")
+        engine.dispose()
+
+        with opened(url, migrate=False) as store, store.view() as transaction:
+            assert verify(transaction.records()).sequence == 2
+
+    def test_only_read_when_they_are_opened_to_be_read(self, url: str):
+        with opened(url) as store, store.begin() as transaction:
+            transaction.append("counted", "me", {}, NOW)
+            with opened(url, migrate=False, busy_seconds=0.2) as reader, reader.view() as view:
+                assert view.records() == ()
+
     def test_are_not_made_when_migration_is_off(self, url: str):
         with pytest.raises(PermanentError, match="start with migration on"):
             open_store(url, FrozenClock(), migrate=False)

@@ -74,7 +74,9 @@ class PostgresqlServer:
 
     def reason(self, error: BaseException) -> str:
         """See the protocol."""
-        state = getattr(error, "sqlstate", None)
+        if not hasattr(error, "sqlstate"):
+            return "store"
+        state = error.sqlstate
         if state is None:
             return "connection"
         return _REASONS.get(state, "connection" if state.startswith("08") else "store")

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from webhook.clock import Clock
-from webhook.errors import StoreOutageError
+from webhook.errors import PermanentError, StoreOutageError
 from webhook.killswitch.port import Transaction
 from webhook.storage.migrate import bring_up_to_date, check_up_to_date
 from webhook.storage.rehearsal import rehearse
@@ -52,8 +52,9 @@ class ReplacedError(Exception):
     """The database that was opened is not the one that is there now."""
 
 
-_IN_SQL = (DBAPIError, PoolTimeoutError)
-_BEFORE_SQL = (*_IN_SQL, OSError)
+_IN_SQL = (SQLAlchemyError,)
+"""Also a value that cannot be bound, which is a fault of ours: it too must let the kill go on from memory."""
+_BEFORE_SQL = (SQLAlchemyError, OSError)
 """An `OSError` is the store's only while a file is looked for; inside a transaction it is the caller's."""
 
 
@@ -77,14 +78,16 @@ class SqlStore:
             if self._prepared:
                 return
             with self._connected() as connection:
-                self._database.begin_write(connection)
                 if self._migrate:
+                    self._database.begin_write(connection)
                     bring_up_to_date(connection)
+                    connection.commit()
+                    self._database.begin_write(connection)
+                    rehearse(SqlTransaction(connection, writable=True))
                 else:
+                    # Whoever only reads (an auditor) neither writes nor keeps writers waiting.
+                    self._database.begin_view(connection)
                     check_up_to_date(connection)
-                connection.commit()
-                self._database.begin_write(connection)
-                rehearse(SqlTransaction(connection, writable=True))
                 connection.rollback()
             with self._outages(_BEFORE_SQL):
                 self._database.check()
@@ -134,17 +137,20 @@ class SqlStore:
         self._engine.dispose()
 
     def _ready(self) -> None:
+        if self._prepared:
+            with self._outages(_BEFORE_SQL):
+                try:
+                    self._database.check()
+                except ReplacedError:
+                    with self._preparing:
+                        self._engine.dispose()
+                        self._prepared = False
         if not self._prepared:
-            self.prepare()
-            return
-        with self._outages(_BEFORE_SQL):
             try:
-                self._database.check()
-            except ReplacedError:
-                with self._preparing:
-                    self._engine.dispose()
-                    self._prepared = False
                 self.prepare()
+            except PermanentError as error:
+                # Refused at the start, but an outage now: whoever is in the middle of a kill has to go on.
+                raise StoreOutageError(str(error), reason=error.reason) from error
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -164,6 +170,6 @@ class SqlStore:
             yield
         except kinds as error:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-            reason = self._database.reason(cause)
+            reason = "busy" if isinstance(cause, PoolTimeoutError) else self._database.reason(cause)
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise StoreOutageError(f"{self._database.name}: {first_line}", reason=reason) from error

@@ -68,6 +68,32 @@ class Json(TypeDecorator[dict[str, Any]]):
         return document
 
 
+class JournalMoment(Moment):
+    """A time of a record; what somebody made unreadable is read as the first time there is, and breaks the chain."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Read it."""
+        try:
+            return super().process_result_value(value, dialect)
+        except (TypeError, OverflowError):
+            return datetime.min.replace(tzinfo=UTC)
+
+
+class JournalBody(Json):
+    """The body of a record; what somebody made unreadable is read as text, and breaks the chain."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any]:
+        """Read it."""
+        try:
+            return super().process_result_value(value, dialect)
+        except (TypeError, ValueError, RecursionError):
+            return {"unreadable": str(value)}
+
+
 class Word(TypeDecorator[StrEnum]):
     """One word of an enumeration."""
 
@@ -215,11 +241,11 @@ journal = Table(
     "journal",
     metadata,
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("at", Moment, nullable=False),
+    Column("at", JournalMoment, nullable=False),
     Column("kind", Words, nullable=False),
     Column("version", Integer, nullable=False),
     Column("actor", Words, nullable=False),
-    Column("body", Json, nullable=False),
+    Column("body", JournalBody, nullable=False),
     Column("previous", Words, nullable=False),
     Column("hash", Words, nullable=False),
 )
