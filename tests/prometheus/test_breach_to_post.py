@@ -5,6 +5,7 @@ what is posted.  The measured latencies are printed (``pytest -s``).
 """
 
 import json
+import signal
 import statistics
 import threading
 import time
@@ -205,6 +206,23 @@ def test_a_breach_that_ends_is_told_as_resolved(line: Line) -> None:
     line.posted("TradingDrawdownBreached", "resolved", strategy="s1", seconds=20)
 
 
+def test_a_restart_of_prometheus_halts_nobody(line: Line) -> None:
+    before = len(line.door.posts)
+    line.monitoring.prometheus.stop()
+    line.monitoring.prometheus.start(f"http://{line.monitoring.prometheus_host}/-/ready")
+    age = "max(time() - strategy:trading_risk_data_last_seen:timestamp_seconds)"
+    wait_until(lambda: (line.monitoring.value(age) or 99) < 2, seconds=8, what="fresh risk data")
+    wait_until(
+        lambda: (
+            not [item for item in line.monitoring.alerts() if item["labels"]["alertname"] == "TradingRiskDataMissing"]
+        ),
+        seconds=5,
+        what="no pending alert",
+    )
+    late = [alert for post in line.door.posts[before:] for alert in post.alerts() if alert["status"] == "firing"]
+    assert not [alert for alert in late if alert["labels"].get("kill_action") == "halt"]
+
+
 def test_an_exporter_that_is_gone_halts_every_strategy_after_ten_seconds_and_flattens_none(line: Line) -> None:
     before = len(line.door.posts)
     line.trading.up = False
@@ -217,6 +235,31 @@ def test_an_exporter_that_is_gone_halts_every_strategy_after_ten_seconds_and_fla
         assert {labels["kill_action"] for labels in missing} == {"halt"}
     finally:
         line.trading.up = True
+
+
+def test_an_override_holds_at_once_after_a_reload_and_its_removal_too(line: Line) -> None:
+    limits = line.monitoring.directory / "prometheus" / "rules" / "limits.yml"
+    shipped = limits.read_text(encoding="utf-8")
+    own = """
+      - record: limit:trading_drawdown:ratio
+        labels: {strategy: s5}
+        expr: vector(0.2)
+"""
+
+    def holds(limit: float) -> float:
+        since = time.monotonic()
+        wait_until(
+            lambda: line.monitoring.value('strategy:trading_drawdown_limit:ratio{strategy="s5"}') == limit,
+            seconds=10,
+            what=f"a limit of {limit}",
+        )
+        return time.monotonic() - since
+
+    for text, limit in ((shipped + own, 0.2), (shipped, 0.05)):
+        limits.write_text(text, encoding="utf-8")
+        line.monitoring.prometheus.signal(signal.SIGHUP)
+        print(f"\nreload to a limit of {limit}: {holds(limit):.2f} s")
+    assert line.monitoring.value('strategy:trading_drawdown_limit:ratio{strategy="s4"}') == 0.05
 
 
 def test_no_rule_fails_and_no_evaluation_is_late(line: Line) -> None:
