@@ -17,7 +17,7 @@ from webhook.settings.models import (
     StrategySettings,
     VenueSettings,
 )
-from webhook.settings.secret_files import json_fault, secret_fault, token_fault
+from webhook.settings.secret_files import operators_fault, secret_fault, shared_token_fault, token_fault
 from webhook.settings.store_url import in_folder
 
 
@@ -57,7 +57,7 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(intake, IntakeSettings):
         files.append(("intake.token_file", intake.token_file, token_fault))
     if isinstance(access, AccessSettings):
-        files.append(("access.operators_file", access.operators_file, json_fault))
+        files.append(("access.operators_file", access.operators_file, operators_fault))
     if isinstance(store, StoreSettings) and store.password_file:
         files.append(("store.password_file", store.password_file, secret_fault))
     for section in ("venues", "engines", "notifiers"):
@@ -70,6 +70,10 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
         message = look(file)
         if message:
             yield Fault(path, message)
+    if isinstance(intake, IntakeSettings) and isinstance(access, AccessSettings):
+        message = shared_token_fault(intake.token_file, access.operators_file)
+        if message:
+            yield Fault("access.operators_file", message)
 
 
 def _option_files(options: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,9 @@ def _validate(document: Document, origins: dict[Place, str]) -> tuple[dict[str, 
         whole = Settings.model_validate_json(_as_json(document.data))
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
+        told = {fault.path for fault in document.faults}
         faults = [_fault(detail, document, origins) for detail in details if not _echo(detail, details)]
+        faults = [fault for fault in faults if fault.path not in told]
         bad = {detail["loc"][0] for detail in details if detail["loc"]}
         known = {
             name: value for name, value in document.data.items() if name in Settings.model_fields and name not in bad
@@ -84,7 +86,9 @@ def _fault(detail: ErrorDetails, document: Document, origins: dict[Place, str]) 
     line = document.lines.get(place)
     if detail["type"] == "missing":
         line = document.lines.get(place[:-1])
-    return Fault(dotted(place), _words(detail, place), line, origins.get(place))
+    # A variable may have made the whole section that is wrong.
+    origin = next((name for path, name in origins.items() if path[: len(place)] == place), None)
+    return Fault(dotted(place), _words(detail, place), line, origin if line is None else origins.get(place))
 
 
 def _echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
@@ -117,6 +121,7 @@ def _words(detail: ErrorDetails, place: Place) -> str:
         ("a array", "a list"),
         ("a tuple", "a list"),
         ("a string", "a text"),
+        ("a boolean", "true or false"),
     ):
         message = message.replace(jargon, plain)
     message = message[:1].lower() + message[1:]

@@ -72,8 +72,7 @@ class ListenSettings(Section):
         32,
         ge=4,
         le=256,
-        description="Requests served at once. Each open connection of a slow client holds one for a moment; too "
-        "few delay a kill.",
+        description="Requests served at once. Too few delay a kill while others wait for the store.",
     )
     public_url: HttpUrl | None = Field(
         None, description="Where people reach this service; put as a link into pages. Null: pages carry no link."

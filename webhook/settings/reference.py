@@ -5,7 +5,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -38,7 +38,7 @@ What an adapter takes under `options` stands in its own source, one file each: `
 
 def reference() -> str:
     """The whole page, in Markdown."""
-    parts = [_HEAD, "\n## Top level\n\n" + _table(Settings, only_plain=True)]
+    parts = [_HEAD, "## Top level\n\n" + _table(Settings, only_plain=True)]
     for name, field in Settings.model_fields.items():
         parts += _sections(name, field.annotation)
     return "\n".join(parts)
@@ -49,7 +49,7 @@ def _sections(path: str, annotation: Any) -> list[str]:
     if model is None:
         return []
     title = path + suffix
-    made = [f"\n## `{title}`\n\n{_first_paragraph(model)}\n\n" + _table(model)]
+    made = [f"## `{title}`\n\n{_first_paragraph(model)}\n\n" + _table(model)]
     for name, field in model.model_fields.items():
         made += _sections(f"{title}.{name}", field.annotation)
     return made
@@ -99,22 +99,17 @@ def _kind(field: FieldInfo) -> str:
     if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return "mapping"
     names: dict[Any, str] = {int: "whole number", float: "number", bool: "`true` or `false`", Path: "path", str: "text"}
-    bounds = [_bound(one) for one in field.metadata]
-    return " ".join([names.get(annotation, "text"), *filter(None, bounds)])
+    return names.get(annotation, "text") + _bounds(field)
 
 
-def _bound(one: object) -> str:
-    match one:
-        case Ge():
-            return f"≥ {one.ge}"
-        case Gt():
-            return f"> {one.gt}"
-        case Le():
-            return f"≤ {one.le}"
-        case Lt():
-            return f"< {one.lt}"
-        case MinLen() | _:
-            return ""
+def _bounds(field: FieldInfo) -> str:
+    """``, 1 to 65535`` and the like, from the constraints of a number."""
+    found = {type(one): one for one in field.metadata}
+    low = f"{found[Ge].ge}" if Ge in found else f"above {found[Gt].gt}" if Gt in found else ""
+    high = f"{found[Le].le}" if Le in found else ""
+    if low and high:
+        return f", {low} to {high}"
+    return f", {low}" if low else f", at most {high}" if high else ""
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,9 +1,10 @@
 """Secrets come from files; one that is missing, empty or writable by anybody is a fault, told without its content."""
 
-import json
 import re
 import stat
 from pathlib import Path
+
+from webhook.operators import OperatorsError, parse_operators, token_hash
 
 MIN_TOKEN = 16
 """Fewest characters of a bearer token; below that it can be guessed."""
@@ -45,14 +46,24 @@ def token_fault(path: Path) -> str | None:
     return None
 
 
-def json_fault(path: Path) -> str | None:
-    """`secret_fault`, and that the content is JSON."""
+def operators_fault(path: Path) -> str | None:
+    """`secret_fault`, and that the content is a right list of operators."""
     fault = secret_fault(path)
     if fault:
         return fault
     try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        line = getattr(error, "lineno", None)
-        return f"{path} is not JSON" + (f" (line {line})" if line else "")
+        parse_operators(path.read_text(encoding="utf-8"))
+    except OperatorsError as error:
+        return f"{path}: {error}"
+    return None
+
+
+def shared_token_fault(token: Path, operators: Path) -> str | None:
+    """That nobody acts with the token that Alertmanager has; None also when one of the files has another fault."""
+    if token_fault(token) or operators_fault(operators):
+        return None
+    digest = token_hash(token.read_text(encoding="utf-8").strip())
+    for operator in parse_operators(operators.read_text(encoding="utf-8")):
+        if operator.token_sha256 == digest:
+            return f"{operator.principal.name} has the intake token; mint a token of their own (`andon operator add`)"
     return None

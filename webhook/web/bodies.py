@@ -29,11 +29,15 @@ def read_raw(limit: int) -> bytes:
         raise Problem(415, "content_type", "send Content-Type: application/json")
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
-    request.max_content_length = limit
+    # One more than allowed: a body without an announced length is otherwise cut at the limit without a word.
+    request.max_content_length = limit + 1
     try:
-        return request.get_data(cache=False)
+        body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise _too_large(limit) from None
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 def read(kind: type[Body]) -> Body:
