@@ -52,7 +52,7 @@ class RunningVenue:
     keys: Mapping[str, Mapping[str, Key]] = field(default_factory=dict)
 
     def admin(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
-        """`admin("POST", "faults", {...})`, `admin("GET", "requests", since=0)`: the parsed answer; fails if refused."""
+        """`admin("POST", "faults", {...})`, `admin("GET", "requests", since=0)`: the parsed answer."""
         status, content = self.request(method, f"/admin/{path}", body, **query)
         if status >= 400:
             raise AssertionError(f"{method} /admin/{path}: {status} {content}")

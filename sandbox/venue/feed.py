@@ -10,11 +10,10 @@ from aiohttp import web
 from sandbox.venue import wire
 from sandbox.venue.door import parameters
 from sandbox.venue.instruments import Market
-from sandbox.venue.stream import KINDS, Key, Subscriber
+from sandbox.venue.stream import KINDS, SEND_BUFFER, Key, Subscriber
 from sandbox.venue.venue import Venue
 
 NDJSON_PATH = "/stream/v1/ndjson"
-SEND_BUFFER = 256 * 1024
 
 
 def serves(path: str) -> bool:
@@ -22,13 +21,9 @@ def serves(path: str) -> bool:
     return path == NDJSON_PATH
 
 
-async def serve(venue: Venue, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+async def serve(venue: Venue, request: web.BaseRequest, query: str) -> web.StreamResponse:
     """Stream until the listener goes or is cut off."""
-    del path
-    return await _ndjson(venue, request, parameters(query, ""))
-
-
-async def _ndjson(venue: Venue, request: web.BaseRequest, params: dict[str, str]) -> web.StreamResponse:
+    params = parameters(query, "")
     try:
         market = Market(params.get("market", Market.USDM))
     except ValueError:
@@ -43,7 +38,6 @@ async def _ndjson(venue: Venue, request: web.BaseRequest, params: dict[str, str]
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    # With a small buffer of the kernel's the backlog that counts is the one that is seen.
     wire.set_option(request, socket.SO_SNDBUF, SEND_BUFFER)
     subscriber = Subscriber(backlog_bytes=venue.stream_backlog, hang_up=partial(wire.hang_up, request))
     # Snapshot and subscription happen in one go, so that the first difference follows the snapshot without a hole.

@@ -104,9 +104,12 @@ class Listing:
         self._taken: dict[Decimal, Decimal] = {}
         self._taken_at = 0.0
         lower = self.symbol.lower()
-        self._depth_stream = f"{lower}@depth@{'0ms' if self.market is Market.USDM else '100ms'}"
-        self._trade_stream = f"{lower}@trade"
-        self._ticker_stream = f"{lower}@bookTicker"
+        # Kind of message -> the name of its stream.
+        self.streams = {
+            "depth": f"{lower}@depth@{'0ms' if self.market is Market.USDM else '100ms'}",
+            "trade": f"{lower}@trade",
+            "bookTicker": f"{lower}@bookTicker",
+        }
 
     # What feeds call.
 
@@ -155,7 +158,7 @@ class Listing:
             ),
         }
         self.prints.append(data)
-        self._publisher.publish(self.market, self.symbol, "trade", self._trade_stream, data)
+        self._publisher.publish(self.market, self.symbol, "trade", self.streams["trade"], data)
         self._watcher.on_trade(self, at, amount, buyer_is_maker=buyer_is_maker)
 
     def ticker(
@@ -175,7 +178,7 @@ class Listing:
         }
         if self.market is Market.USDM:
             data = {"e": "bookTicker", **data, "T": event_ms, "E": event_ms}
-        self._publisher.publish(self.market, self.symbol, "bookTicker", self._ticker_stream, data)
+        self._publisher.publish(self.market, self.symbol, "bookTicker", self.streams["bookTicker"], data)
 
     def move(self, ratio: Decimal) -> None:
         """Lift (or drop) the whole market by a ratio of the mid; 0 brings it back to what the feed says."""
@@ -272,7 +275,7 @@ class Listing:
         else:
             data |= {"s": self.symbol, "U": first, "u": last}
         data |= {"b": bid_texts, "a": ask_texts}
-        self._publisher.publish(self.market, self.symbol, "depth", self._depth_stream, data)
+        self._publisher.publish(self.market, self.symbol, "depth", self.streams["depth"], data)
         self._watcher.on_book(self)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from sandbox.venue import admin, feed, wire
+from sandbox.venue import admin, feed, websocket, wire
 from sandbox.venue.call import Call, CancelFaults, Route
 from sandbox.venue.door import parameters
 from sandbox.venue.faults import Fault
@@ -50,10 +50,15 @@ class Server:
             return _json({"ok": dead is None, "market": "moving" if dead is None else repr(dead)}, 503 if dead else 200)
         if path == "/metrics":
             return web.Response(body=exposition(self._venue), headers={"Content-Type": "text/plain; version=0.0.4"})
-        if feed.serves(path):
-            return await feed.serve(self._venue, request, path, query)
+        if feed.serves(path) or websocket.serves(path):
+            return await self._stream(request, path, query)
         self._count("other", request.method, "", 404)
         return _json({"code": -5000, "msg": f"Path {path}, Method {request.method} is invalid"}, 404)
+
+    async def _stream(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+        if feed.serves(path):
+            return await feed.serve(self._venue, request, query)
+        return await websocket.serve(self._venue, request, path, query)
 
     async def _serve(self, request: web.BaseRequest, route: Route, path: str, query: str) -> web.StreamResponse:
         venue = self._venue

@@ -19,6 +19,8 @@ BACKLOG_BYTES = 8 * 1024 * 1024
 # What a stalled feed holds back at most; the oldest is lost beyond that.
 HELD_LINES = 50_000
 PING_SECONDS = 1.0
+# With a small buffer of the kernel's, the backlog that counts is the one that is seen here.
+SEND_BUFFER = 256 * 1024
 KINDS = ("trade", "depth", "bookTicker")
 
 
