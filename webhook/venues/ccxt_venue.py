@@ -1,4 +1,4 @@
-"""Any exchange, by ccxt: the only file that imports it.
+"""Any exchange, by ccxt: the only file that makes its objects.
 
 Each account has an exchange object, a thread with an event loop and connections of its own, so that nothing that is
 asked of one account, and no limiter, can stand before a cancel of another.  ccxt's own limiter is off: its queue has
@@ -15,8 +15,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import ccxt.async_support as ccxt
-
 from webhook.actions.port import (
     CancelReport,
     Fill,
@@ -29,6 +27,7 @@ from webhook.actions.port import (
 )
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
+from webhook.venues import ccxt_lazily
 from webhook.venues.ccxt_cancel import Canceller, Means, Tally
 from webhook.venues.ccxt_options import CREDENTIAL_FIELDS, Options
 from webhook.venues.ccxt_reach import PREPARE_TIMEOUT_MS, Reach, note_answer
@@ -49,6 +48,8 @@ from webhook.venues.ccxt_tables import (
 from webhook.venues.loop import LoopThread
 
 T = TypeVar("T")
+
+ccxt = ccxt_lazily.load()
 
 _WARM_AT_MOST = 32
 

@@ -1,0 +1,79 @@
+"""ccxt without the hundred exchanges that nobody configured: half the memory and start-up time of the service.
+
+``import ccxt.async_support`` loads every exchange twice (the blocking and the asynchronous one).  Here its package is
+imported with placeholders for them, which are then taken out again; an exchange is loaded when it is asked for, by
+whoever asks: ``ccxt.async_support.kraken`` means what it always means.  When ccxt is loaded already, nothing is done.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_PACKAGES = ("ccxt", "ccxt.async_support")
+
+
+def load() -> Any:
+    """The package ``ccxt.async_support``."""
+    spec = importlib.util.find_spec("ccxt")
+    if "ccxt" in sys.modules or spec is None or not spec.submodule_search_locations:
+        return importlib.import_module("ccxt.async_support")
+    # Every exchange, and nothing else, has a module of this name in `abstract`.
+    names = frozenset(path.stem for path in Path(spec.submodule_search_locations[0], "abstract").glob("[a-z]*.py"))
+    placeholders = _Placeholders(names)
+    sys.meta_path.insert(0, placeholders)
+    try:
+        package = importlib.import_module("ccxt.async_support")
+    finally:
+        sys.meta_path.remove(placeholders)
+    for name in _PACKAGES:
+        _make_lazy(sys.modules[name], names)
+    return package
+
+
+class _Placeholders(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds, for the module of an exchange, one that holds nothing but a name."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the protocol of import
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.rpartition(".")
+        if package in _PACKAGES and name in self._names:
+            return importlib.machinery.ModuleSpec(fullname, self)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:  # noqa: ARG002
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        setattr(module, module.__name__.rpartition(".")[2], None)
+
+
+def _make_lazy(package: ModuleType, names: frozenset[str]) -> None:
+    """Take the placeholders out of *package*, and load what they stand for when it is asked for."""
+    for name in names:
+        sys.modules.pop(f"{package.__name__}.{name}", None)
+        vars(package).pop(name, None)
+
+    def load_exchange(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"{package.__name__}.{name}"), name)
+        # Importing a module binds its name, and those of the exchanges it is made from, to modules: to classes instead.
+        for other in names:
+            if isinstance(bound := vars(package).get(other), ModuleType):
+                setattr(package, other, getattr(bound, other))
+        return found
+
+    package.__getattr__ = load_exchange  # type: ignore[method-assign]
