@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "andon"
 """The journal's name for the service itself."""
+AT_ONCE = 64
+"""At most so many findings in one transaction."""
 TELL_AGAIN_SECONDS = 60.0
 """A halt that stays broken is paged at most so often."""
 
@@ -164,7 +166,9 @@ class Recorder:
                 last = last or more is None
                 together.extend(more or ())
             try:
-                self._take(together)
+                # In parts: alerts that come in now must not wait for a long transaction of ours.
+                for start in range(0, len(together), AT_ONCE):
+                    self._take(together[start : start + AT_ONCE])
             except Exception:  # one of the named borders: a fault here must not stop the writing
                 log.exception("recorder.fault")
                 self._telemetry.faults.labels("recorder").inc()

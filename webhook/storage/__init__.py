@@ -19,7 +19,7 @@ KINDS: dict[str, type[SqliteFile] | type[PostgresqlServer]] = {
 }
 """What a store's URL may begin with."""
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 2.0
 """How long a transaction waits for its turn before it is an outage."""
 
 
