@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,16 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
-from tests.sandbox_fixtures import ROOT, RunningVenue, until
+from tests import sandbox_fixtures
+from tests.sandbox_fixtures import ROOT, RunningVenue
 
 TOKEN = "a-token-for-tests"
 STRATEGIES = ("mm-btc", "trend-btc", "meanrev-btc")
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    """Wait for a condition; longer than elsewhere, because two cores may be shared by many processes."""
+    return sandbox_fixtures.until(condition, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ def running_engine(
         return found.group() if found else None
 
     try:
-        yield RunningEngine(until(url, seconds=30), process, events_file, log_file)
+        yield RunningEngine(until(url, seconds=40), process, events_file, log_file)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.engine_fixtures import STRATEGIES, check_event, running_engine, schema
-from tests.sandbox_fixtures import running_venue, until, usdm_client
+from tests.engine_fixtures import STRATEGIES, check_event, running_engine, schema, until
+from tests.sandbox_fixtures import running_venue, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -21,7 +21,7 @@ def venue():
 @pytest.fixture(scope="module")
 def engine(venue, tmp_path_factory):
     with running_engine(venue.url, venue, tmp_path_factory.mktemp("engine")) as running:
-        until(lambda: running.status("mm-btc")["open_orders"] == 2, seconds=20)
+        until(lambda: running.status("mm-btc")["open_orders"] == 2)
         yield running
 
 
@@ -81,8 +81,8 @@ def test_everything_it_tells_is_what_the_page_says(engine):
 
 def test_states_are_told_often(engine):
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 5, seconds=3)
-    until(lambda: len(engine.events("heartbeat", strategy="mm-btc", after=last)) >= 3, seconds=3)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 5, seconds=10)
+    until(lambda: len(engine.events("heartbeat", strategy="mm-btc", after=last)) >= 3, seconds=10)
 
 
 def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):

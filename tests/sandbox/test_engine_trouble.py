@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from sandbox.engine import main
-from tests.engine_fixtures import TOKEN, running_engine
-from tests.sandbox_fixtures import running_venue, until, usdm_client
+from tests.engine_fixtures import TOKEN, running_engine, until
+from tests.sandbox_fixtures import running_venue, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
 ORDER = "/fapi/v1/order"
@@ -33,7 +33,7 @@ def engine(venue, tmp_path_factory):
 def calm(venue, engine):
     yield
     venue.admin("DELETE", "faults")
-    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue), seconds=20)
+    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue))
 
 
 def orders_at(venue, account="mm"):
@@ -41,7 +41,7 @@ def orders_at(venue, account="mm"):
 
 
 def quoting(venue):
-    until(lambda: orders_at(venue) == 2, seconds=20)
+    until(lambda: orders_at(venue) == 2)
 
 
 def requote(engine):
@@ -63,7 +63,7 @@ def test_an_order_that_meets_trouble_leaves_two_quotes_and_no_stray(venue, engin
     venue.fault(kind, account="mm", path=ORDER, method="POST", count=2, **fields)
     requote(engine)
     until(lambda: venue.admin("GET", "faults")["faults"] == [])
-    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue), seconds=20)
+    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue))
 
 
 @pytest.mark.usefixtures("calm")
@@ -71,7 +71,7 @@ def test_an_order_that_was_taken_without_an_answer_is_found_and_told_once(venue,
     last = engine.last_seq()
     venue.fault("accept_then_timeout", account="mm", path=ORDER, method="POST", count=1)
     requote(engine)
-    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue), seconds=20)
+    until(lambda: engine.status("mm-btc")["open_orders"] == 2 == orders_at(venue))
     resting = {order["clientOrderId"] for order in usdm_client(venue, "mm", "killer").fetch_open_orders(SYMBOL)}
 
     def told():
@@ -87,7 +87,7 @@ def test_an_order_that_never_arrived_is_told_as_rejected(venue, engine):
     last = engine.last_seq()
     venue.fault("reset", account="mm", path=ORDER, method="POST", count=1)
     requote(engine)
-    rejected = until(lambda: engine.events("order_rejected", strategy="mm-btc", after=last), seconds=20)
+    rejected = until(lambda: engine.events("order_rejected", strategy="mm-btc", after=last))
     assert [one["code"] for one in rejected] == ["not_found"]
 
 
@@ -95,7 +95,7 @@ def test_an_order_that_never_arrived_is_told_as_rejected(venue, engine):
 def test_a_cancel_that_was_said_to_be_done_and_was_not_is_done_again(venue, engine):
     venue.fault("cancel_late", account="mm", seconds=30, count=2)
     engine.do("POST", "/control/pause", {"strategy": "mm-btc", "cancel": True})
-    until(lambda: orders_at(venue) == 0, seconds=10)
+    until(lambda: orders_at(venue) == 0)
     engine.do("POST", "/control/resume", {"strategy": "mm-btc"})
 
 
@@ -118,10 +118,10 @@ def test_a_pause_waits_for_an_order_that_is_under_way(venue, engine):
 def test_a_venue_whose_clock_is_off_is_followed(venue, engine):
     venue.fault("clock_skew", seconds=-5, for_seconds=60)
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4, seconds=20)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4)
     venue.admin("DELETE", "faults")
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4, seconds=20)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4)
 
 
 @pytest.mark.usefixtures("calm")
