@@ -92,7 +92,9 @@ def exporter(name: str, config: dict[str, Any], folder: Path, **environ: str) ->
     reader = threading.Thread(target=_read, args=(process, running.log), daemon=True)
     reader.start()
     try:
-        until(lambda: process.poll() is not None or any(each["event"] == "listening" for each in list(running.log)), name)
+        until(
+            lambda: process.poll() is not None or any(each["event"] == "listening" for each in list(running.log)), name
+        )
         assert process.poll() is None, running.log
         yield running
     finally:

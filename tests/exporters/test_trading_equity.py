@@ -13,9 +13,12 @@ MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC).timestamp()
 HOUR = 3600
 
 
-def book(*steps, starts_at=0):
+def book(*steps: tuple[float, object, object], starts_at=0):
     """A book after (hour, equity, net deposits) steps."""
-    first, *rest = [(MIDNIGHT + hour * HOUR, Decimal(equity), None if moved is None else Decimal(moved)) for hour, equity, moved in steps]
+    first, *rest = [
+        (MIDNIGHT + hour * HOUR, Decimal(equity), None if moved is None else Decimal(moved))
+        for hour, equity, moved in steps
+    ]
     made = Book.opened(first[1], first[2], first[0], starts_at)
     for time, equity, moved in rest:
         made.observe(equity, moved, time, starts_at)

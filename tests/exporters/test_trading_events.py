@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from exporters.trading.events import TYPES, EventError, parse
 from exporters.trading.state import Limits, State, apply
-from tests.exporters.lines import NOON, TYPES as KNOWN
-from tests.exporters.lines import fields, line
+from tests.exporters.lines import NOON, fields, line
+from tests.exporters.lines import TYPES as KNOWN
 
 
 @pytest.mark.parametrize("kind", KNOWN)
@@ -84,7 +84,7 @@ MALFORMED = {
     "quantity with a space": line("fill", quantity=" 1"),
     "quantity with a comma": line("fill", quantity="1,5"),
     "quantity without digits": line("fill", quantity="."),
-    "quantity in other digits": line("fill", quantity="١"),
+    "quantity in other digits": line("fill", quantity="\u0661"),
     "quantity endless": line("fill", quantity="1" * 41),
     "price zero": line("fill", price="0"),
     "side": line("fill", side="long"),
@@ -124,7 +124,27 @@ def test_a_code_that_is_no_token_counts_as_other():
 
 
 _JSON = st.sampled_from(
-    [None, True, 0, -1, 2**70, 1.5, 1e308, "", "0", "-5", "0.000", "9" * 20 + "." + "9" * 20, "1e5", "NaN", [], ["x"], {}, "é", "\x00"]
+    [
+        None,
+        True,
+        0,
+        -1,
+        2**70,
+        1.5,
+        1e308,
+        "",
+        "0",
+        "-5",
+        "0.000",
+        "9" * 20 + "." + "9" * 20,
+        "1e5",
+        "NaN",
+        [],
+        ["x"],
+        {},
+        "é",
+        "\x00",
+    ]
 ) | st.text(max_size=8)
 
 

@@ -20,20 +20,26 @@ URL = "/api/v1/events"
 pytestmark = pytest.mark.stack
 
 
-def config(folder, **events):
+def config(folder, **events: object):
     return {
         "trading": {
             "listen": {"port": 0},
             "state_file": str(folder / "state.json"),
             "events": events,
             "strategies": [
-                {"name": "mm-btc", "engine": "sandbox-engine", "venue": "sandbox", "account": "mm", "symbols": ["BTC/USDT:USDT"]}
+                {
+                    "name": "mm-btc",
+                    "engine": "sandbox-engine",
+                    "venue": "sandbox",
+                    "account": "mm",
+                    "symbols": ["BTC/USDT:USDT"],
+                }
             ],
         }
     }
 
 
-def body(*lines):
+def body(*lines: bytes):
     return b"\n".join(lines) + b"\n"
 
 
@@ -49,8 +55,8 @@ def shared(tmp_path_factory):
 ALLOWED = {"Authorization": "Bearer let-me-in"}
 
 
-def now_line(kind, **changes):
-    return line(kind, time=time.time(), **changes)
+def now_line(kind, **changes: object):
+    return line(kind, time=time.time(), **changes: object)
 
 
 def test_events_become_series(shared):
@@ -87,7 +93,9 @@ def test_an_event_from_the_future_is_malformed(shared):
     assert "ahead" in answer.json["errors"][0]["error"]
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "let-me-in"}, {"Authorization": "Bearer \xe9"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "let-me-in"}, {"Authorization": "Bearer \xe9"}]
+)
 def test_nobody_without_the_token_is_heard(shared, headers):
     answer = shared.ask(URL, now_line("order_sent", strategy="stranger"), headers)
     assert answer.status == 401
@@ -132,7 +140,9 @@ def test_another_set_is_refused(shared):
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?set=kill", "/metrics?set=rest"])
 def test_promtool_finds_nothing_to_complain_about(shared, path):
     shared.ask(URL, body(*[now_line(kind, strategy="lint", session="lint") for kind in TYPES]), ALLOWED)
-    checked = subprocess.run(["promtool", "check", "metrics"], input=shared.ask(path).body, capture_output=True, check=False)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=shared.ask(path).body, capture_output=True, check=False
+    )
     assert checked.stdout + checked.stderr == b""
     assert checked.returncode == 0
 
@@ -142,7 +152,10 @@ def test_promtool_finds_nothing_to_complain_about(shared, path):
     [
         ("", "text/plain; version="),
         ("text/plain;version=0.0.4", "text/plain; version="),
-        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", "application/openmetrics-text; version=1.0.0"),
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+            "application/openmetrics-text; version=1.0.0",
+        ),
         ("application/openmetrics-text;version=none", "text/plain; version="),
     ],
 )
@@ -162,7 +175,9 @@ def test_there_is_a_page_that_leads_to_the_metrics(shared):
 
 def test_a_scrape_is_quick_while_events_pour_in(shared):
     """Five big bodies are under way; the median scrape stays far below the 200 ms of the kill job."""
-    batch = [body(*[now_line("order_sent", strategy="busy", client_order_id=str(n)) for n in range(300)]) for _ in range(20)]
+    batch = [
+        body(*[now_line("order_sent", strategy="busy", client_order_id=str(n)) for n in range(300)]) for _ in range(20)
+    ]
     done = threading.Event()
 
     def pour():
@@ -186,7 +201,12 @@ def test_peaks_day_starts_and_numbers_survive_kill_9(tmp_path):
     ]  # fmt: skip
     with exporter("trading", config(tmp_path), tmp_path) as first:
         assert first.ask(URL, body(*lines)).json["accepted"] == 5
-        until(lambda: b'"open"' in ((tmp_path / "state.json").read_bytes() if (tmp_path / "state.json").exists() else b""), "the state file")
+        until(
+            lambda: (
+                b'"open"' in ((tmp_path / "state.json").read_bytes() if (tmp_path / "state.json").exists() else b"")
+            ),
+            "the state file",
+        )
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait(10)
     with exporter("trading", config(tmp_path), tmp_path) as second:
@@ -210,7 +230,10 @@ def test_a_stop_saves_what_came_last(tmp_path):
         first.process.terminate()
         assert first.process.wait(10) == 0
     with exporter("trading", config(tmp_path), tmp_path) as second:
-        assert second.samples()[f'trading_equity{{account="mm",currency="USDT",strategy="mm-btc",venue="sandbox"}}'] == 1234
+        assert (
+            second.samples()['trading_equity{account="mm",currency="USDT",strategy="mm-btc",venue="sandbox"}']
+            == 1234
+        )
         assert second.ask(URL, last).json["duplicates"] == 1
 
 
@@ -248,7 +271,12 @@ def test_a_missing_token_file_keeps_it_from_starting(tmp_path):
     file = tmp_path / "c.yml"
     file.write_text(json.dumps(config(tmp_path, token_file=str(tmp_path / "none"))))
     done = subprocess.run(
-        [sys.executable, "-m", "exporters", "trading", "--config", str(file)], capture_output=True, text=True, timeout=20, check=False, cwd=REPOSITORY,
+        [sys.executable, "-m", "exporters", "trading", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        cwd=REPOSITORY,
     )
     assert done.returncode == 1
     assert str(tmp_path / "none") in done.stderr

@@ -28,7 +28,9 @@ def restored(state):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(1, 4), st.sampled_from(["1", "0.1", "7.25"])), max_size=25))
+@given(
+    st.lists(st.tuples(st.sampled_from(TYPES), st.integers(1, 4), st.sampled_from(["1", "0.1", "7.25"])), max_size=25)
+)
 def test_every_gauge_is_the_same_after_a_restart(steps):
     lines = []
     for kind, number, amount in steps:
@@ -70,7 +72,7 @@ def test_moving_the_start_of_the_day_keeps_the_day_under_way():
     assert shown(fresh, NOON + 18 * 3600)["trading_daily_loss_ratio{sandbox,mm,mm-btc}"] == 0
 
 
-def an_intake(*lines):
+def an_intake(*lines: bytes):
     return Intake(state_after(*lines), clock=lambda: NOON)
 
 

@@ -14,7 +14,7 @@ MM = "sandbox,mm,mm-btc"
 BTC = f"{MM},BTC/USDT:USDT"
 
 
-def ratio_after(*lines, now=NOON):
+def ratio_after(*lines: bytes, now=NOON):
     return shown(state_after(*lines), now).get(f"trading_child_parent_ratio{{{BTC}}}")
 
 
@@ -118,7 +118,9 @@ def test_fills_add_up_without_drift():
 
 
 def test_a_rebate_is_not_a_fee_that_falls():
-    seen = shown(state_after(line("fill", fee="0.5"), line("fill", fee="-0.2"), line("fill", fee="1", fee_currency="BNB")))
+    seen = shown(
+        state_after(line("fill", fee="0.5"), line("fill", fee="-0.2"), line("fill", fee="1", fee_currency="BNB"))
+    )
     assert seen[f"trading_fees_total{{{BTC},USDT}}"] == 0.5
     assert seen[f"trading_fee_rebates_total{{{BTC},USDT}}"] == 0.2
     assert seen[f"trading_fees_total{{{BTC},BNB}}"] == 1
@@ -154,7 +156,11 @@ class TestChildParentRatio:
     """Child quantity working or filled over the parent's."""
 
     parent = staticmethod(lambda quantity="10", **more: line("parent_order", quantity=quantity, **more))
-    child = staticmethod(lambda name, quantity, **more: line("order_sent", client_order_id=name, quantity=quantity, parent_id="p1", **more))
+    child = staticmethod(
+        lambda name, quantity, **more: line(
+            "order_sent", client_order_id=name, quantity=quantity, parent_id="p1", **more
+        )
+    )
 
     def test_is_zero_for_a_parent_without_children(self):
         assert ratio_after(self.parent()) == 0
@@ -225,13 +231,15 @@ class TestChildParentRatio:
     def test_is_the_sum_over_children_of_what_works_or_was_filled(self, children):
         """Whatever part of each child fills and whether the rest is cancelled."""
         events, expected = [self.parent()], 0
-        for number, (quantity, filled, cancel) in enumerate(children):
-            filled = min(filled, quantity)
+        for number, (quantity, wanted, cancel) in enumerate(children):
+            filled = min(wanted, quantity)
             events.append(self.child(str(number), str(quantity)))
             if filled:
                 events.append(line("fill", client_order_id=str(number), quantity=str(filled)))
             if cancel:
-                events.append(line("order_cancelled", client_order_id=str(number), remaining_quantity=str(quantity - filled)))
+                events.append(
+                    line("order_cancelled", client_order_id=str(number), remaining_quantity=str(quantity - filled))
+                )
             expected += filled if cancel else quantity
         assert ratio_after(*events) == pytest.approx(expected / 10)
 
@@ -259,7 +267,9 @@ def test_numbers_left_out_are_counted_as_missing():
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_a_replay_of_everything_changes_nothing(data):
-    kinds = data.draw(st.lists(st.sampled_from(["order_sent", "fill", "equity", "position", "parent_order"]), min_size=1, max_size=15))
+    kinds = data.draw(
+        st.lists(st.sampled_from(["order_sent", "fill", "equity", "position", "parent_order"]), min_size=1, max_size=15)
+    )
     lines = [line(kind) for kind in kinds]
     state = state_after(*lines)
     before = shown(state)
@@ -271,7 +281,14 @@ def test_a_replay_of_everything_changes_nothing(data):
 def test_heartbeats_of_engine_and_strategy_are_apart():
     seen = shown(
         state_after(
-            line("heartbeat", strategy=None, time=NOON - 9, state="paused", started_at="2026-11-22T11:00:00Z", open_orders=4),
+            line(
+                "heartbeat",
+                strategy=None,
+                time=NOON - 9,
+                state="paused",
+                started_at="2026-11-22T11:00:00Z",
+                open_orders=4,
+            ),
             line("heartbeat", time=NOON - 2),
         )
     )
@@ -335,7 +352,9 @@ class TestBounds:
         assert list(state.engines["sandbox-engine"].sessions) == ["c", "a", "d"]
 
     def test_open_orders(self):
-        state = state_after(*(line("order_sent", client_order_id=str(n)) for n in range(9)), limits=Limits(open_orders=3))
+        state = state_after(
+            *(line("order_sent", client_order_id=str(n)) for n in range(9)), limits=Limits(open_orders=3)
+        )
         assert len(state.orders.open) == 3
         assert shown(state)["trading_orders_forgotten_total{open_order}"] == 6
 
@@ -357,7 +376,13 @@ class TestBounds:
 
 @pytest.mark.parametrize(
     ("symbol", "currency"),
-    [("BTC/USDT:USDT", "USDT"), ("BTC/USD:BTC", "BTC"), ("ETH/BTC", "BTC"), ("BTC/USDT:USDT-261225", "USDT"), ("BTCUSDT", "")],
+    [
+        ("BTC/USDT:USDT", "USDT"),
+        ("BTC/USD:BTC", "BTC"),
+        ("ETH/BTC", "BTC"),
+        ("BTC/USDT:USDT-261225", "USDT"),
+        ("BTCUSDT", ""),
+    ],
 )
 def test_the_settlement_currency_stands_in_the_symbol(symbol, currency):
     assert currency_of(symbol) == currency

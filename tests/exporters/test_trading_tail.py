@@ -37,7 +37,7 @@ def sent(intake):
         return sum(each.sent for each in intake.state.instruments.values())
 
 
-def append(path, *lines):
+def append(path, *lines: bytes):
     with path.open("ab") as file:
         file.write(b"".join(each + b"\n" for each in lines))
 

@@ -1,0 +1,129 @@
+"""docs/metrics.md says what the exporters serve, no more and no less, and every name keeps the conventions."""
+
+import gzip
+import time
+
+import pytest
+
+from exporters import settings as config
+from exporters.catalog import EXPORTERS
+from exporters.catalogue import tables
+from exporters.market_data import exporter as market_data
+from exporters.scrape import Scrape
+from exporters.series import Series
+from exporters.serve import Exporter
+from exporters.system import exporter as system
+from exporters.trading import exporter as trading
+from tests.exporters.lines import TYPES, line
+from tests.exporters.running import REPOSITORY, until
+from tests.exporters.test_system import answering, time_page
+
+PAGE = REPOSITORY / "docs" / "metrics.md"
+UNITS = ("_seconds", "_bytes", "_ratio", "_total")
+EVERY: list[Series] = list({each.name: each for entry in EXPORTERS.values() for each in entry.series}.values())
+
+
+def test_the_page_is_what_the_program_prints():
+    """After a change: python -m exporters --catalogue, below the marker."""
+    _, _, catalogue = PAGE.read_text().partition("<!-- catalogue -->\n")
+    assert catalogue == tables()
+
+
+@pytest.mark.parametrize("series", EVERY, ids=lambda series: series.name)
+def test_a_name_keeps_the_conventions(series):
+    assert series.name.islower()
+    assert series.name.endswith("_total") == (series.kind == "counter")
+    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter")
+    assert series.help.endswith(".")
+    assert not set(series.labels) & {
+        "type_",
+        "service",
+        "env",
+        "cluster",
+        "region",
+        "job",
+        "instance",
+        "le",
+        "quantile",
+    }
+    if "ratio" in series.unit:
+        assert series.name.endswith("_ratio")
+    if series.unit.startswith("seconds") and series.kind != "counter":
+        assert "_seconds" in series.name or series.name.endswith("_seconds")
+
+
+def test_a_series_is_declared_the_same_way_wherever_it_is_served():
+    for entry in EXPORTERS.values():
+        for series in entry.series:
+            assert series in EVERY
+
+
+def served(exporter: Exporter):
+    """Family names with their kinds, labels and set."""
+    scrape = Scrape(exporter.name, exporter.collectors)
+    scrape.families(None)
+    found = {}
+    for subset in ("kill", "rest"):
+        for family in scrape.families(subset):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            assert name not in found, f"{name} is in both sets"
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[name] = (family.type, labels, subset)
+    return found
+
+
+def declared(name):
+    return {each.name: (each.kind, set(each.labels), each.subset) for each in EXPORTERS[name].series}
+
+
+def test_the_trading_exporter_serves_what_it_declares(tmp_path):
+    made = trading.build(config.TradingSettings(state_file=tmp_path / "state.json"))
+    now = time.time()
+    lines = [
+        line("equity", time=now, strategy=None, margin_balance="5", maintenance_margin="1"),
+        line("equity", time=now, realised_pnl="1", unrealised_pnl="1"),
+        line("order_sent", time=now, client_order_id="x", parent_id="p1"),
+        line("heartbeat", time=now, strategy=None, started_at="2026-11-22T12:00:00Z", open_orders=1),
+        line("fill", time=now, fee="-1"),
+        *(line(kind, time=now) for kind in TYPES),
+    ]
+    store, intake = made.sources[0], made.sources[0]._intake
+    assert intake.feed(lines, "http").accepted == len(lines)
+    store.save()
+    assert served(made) == declared("trading")
+
+
+def test_the_market_data_exporter_serves_what_it_declares(tmp_path):
+    capture = tmp_path / "c.gz"
+    stream = '1723161255000000000 {"stream":"btcusdt@%s","data":%s}\n'
+    capture.write_bytes(
+        gzip.compress(
+            (
+                stream % ("bookTicker", '{"E":1723161255000,"u":7,"b":"100","B":"1","a":"102","A":"1"}')
+                + stream % ("trade", '{"E":1723161255000,"t":7,"p":"100","q":"1"}')
+                + stream % ("depth@0ms", '{"E":1723161255000,"U":7,"u":8,"pu":6,"b":[],"a":[]}')
+            ).encode()
+        )
+    )
+    feed = config.CaptureFeed(venue="v", source="capture", file=capture, symbols=("BTC/USDT:USDT",), pace="fast")
+    made = market_data.build(config.MarketDataSettings(feeds=(feed,)))
+    made.sources[0].start()
+    made.sources[0]._thread.join(10)
+    assert served(made) == declared("market-data")
+
+
+def test_the_system_exporter_serves_what_it_declares():
+    with answering({"/time": time_page(), "/healthz": (200, b""), "/status": (200, b'{"started_at": 5}')}) as url:
+        made = system.build(
+            config.SystemSettings(
+                processes=(config.Process(name="p", health_url=f"{url}/healthz", status_url=f"{url}/status"),),
+                venues=(config.ProbedVenue(venue="v", url=url, time_path="/time"),),
+                host_seconds=0.02,
+            )
+        )
+        for source in made.sources:
+            source.start()
+        until(lambda: len(served(made)) == len(declared("system")), "every probe")
+        assert served(made) == declared("system")
+        for source in made.sources:
+            source.stop()
