@@ -23,7 +23,7 @@ def loaded(tmp_path, document, **environ: str):
 
 def faults(tmp_path, document, **environ: str):
     with pytest.raises(ConfigError) as wrong:
-        loaded(tmp_path, document, **environ: str)
+        loaded(tmp_path, document, **environ)
     return {fault.path: fault.message for fault in wrong.value.faults}
 
 
@@ -73,8 +73,16 @@ def test_every_fault_is_told_at_once(tmp_path):
         ANDON_EXPORTERS__MARKET_DATA__FEEDS__7__URL="x",
     )
     assert set(found) == {
-        "trading.listen.port", "trading.day_starts_at", "trading.tail", "trading.limits.parents", "market_data.feeds.0.ndjson.symbols",
-        "market_data.feeds.1", "system.processes.0", "system.process_seconds", "treading", "ANDON_EXPORTERS__MARKET_DATA__FEEDS__7__URL",
+        "trading.listen.port",
+        "trading.day_starts_at",
+        "trading.tail",
+        "trading.limits.parents",
+        "market_data.feeds.0.ndjson.symbols",
+        "market_data.feeds.1",
+        "system.processes.0",
+        "system.process_seconds",
+        "treading",
+        "ANDON_EXPORTERS__MARKET_DATA__FEEDS__7__URL",
     }
 
 

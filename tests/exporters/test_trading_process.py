@@ -56,7 +56,7 @@ ALLOWED = {"Authorization": "Bearer let-me-in"}
 
 
 def now_line(kind, **changes: object):
-    return line(kind, time=time.time(), **changes: object)
+    return line(kind, time=time.time(), **changes)
 
 
 def test_events_become_series(shared):
@@ -231,8 +231,7 @@ def test_a_stop_saves_what_came_last(tmp_path):
         assert first.process.wait(10) == 0
     with exporter("trading", config(tmp_path), tmp_path) as second:
         assert (
-            second.samples()['trading_equity{account="mm",currency="USDT",strategy="mm-btc",venue="sandbox"}']
-            == 1234
+            second.samples()['trading_equity{account="mm",currency="USDT",strategy="mm-btc",venue="sandbox"}'] == 1234
         )
         assert second.ask(URL, last).json["duplicates"] == 1
 
