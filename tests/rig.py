@@ -44,10 +44,15 @@ class FakePrometheus:
 
     def fires(self, alert: Alert) -> None:
         """From now on this alert fires."""
-        self.alerts.append({
-            "labels": alert.labels, "annotations": alert.annotations, "state": "firing",
-            "activeAt": alert.starts_at.isoformat(), "value": "1",
-        })
+        self.alerts.append(
+            {
+                "labels": alert.labels,
+                "annotations": alert.annotations,
+                "state": "firing",
+                "activeAt": alert.starts_at.isoformat(),
+                "value": "1",
+            }
+        )
 
 
 @contextmanager
@@ -81,7 +86,9 @@ SHARED = {
         "trend": {"venue": "sandbox", "account": "shared", "client_order_id_prefixes": ["trend_"]},
     },
     "policy": {
-        "rules": [{"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy", "venue,account", "venue"]}]
+        "rules": [
+            {"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy", "venue,account", "venue"]}
+        ]
     },
 }
 """Changes for a rig in which two strategies share an account, so that nothing of them can be flattened."""
@@ -102,23 +109,50 @@ def settings_document(folder: Path, prometheus_url: str = "http://127.0.0.1:9", 
         "intake": {"token_file": str(token)},
         "access": {"operators_file": str(operators)},
         "prometheus": {"url": prometheus_url, "poll_seconds": 0.1},
-        "limits": {"block_timeout_seconds": 0.4, "venue_timeout_seconds": 0.4, "verify_deadline_seconds": 1.0,
-                   "flat_deadline_seconds": 2.0, "sweep_seconds": 0.1},
+        "limits": {
+            "block_timeout_seconds": 0.4,
+            "venue_timeout_seconds": 0.4,
+            "verify_deadline_seconds": 1.0,
+            "flat_deadline_seconds": 2.0,
+            "sweep_seconds": 0.1,
+        },
         "flatten": {"pause_seconds": 0.0},
         "policy": POLICY,
         "strategies": {
             "mm-btc": {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": ["mm-btc_"], "exclusive": True},
         },
         "venues": [
-            {"name": "sandbox-mm", "venue": "sandbox", "account": "mm", "adapter": "paper", "mode": "live",
-             "options": {"symbols": ["BTC/USDT:USDT"]}},
-            {"name": "sandbox-shared", "venue": "sandbox", "account": "shared", "adapter": "paper", "mode": "live",
-             "options": {"symbols": ["BTC/USDT:USDT"]}},
+            {
+                "name": "sandbox-mm",
+                "venue": "sandbox",
+                "account": "mm",
+                "adapter": "paper",
+                "mode": "live",
+                "options": {"symbols": ["BTC/USDT:USDT"]},
+            },
+            {
+                "name": "sandbox-shared",
+                "venue": "sandbox",
+                "account": "shared",
+                "adapter": "paper",
+                "mode": "live",
+                "options": {"symbols": ["BTC/USDT:USDT"]},
+            },
         ],
-        "engines": [{"name": "engine", "adapter": "paper", "mode": "live",
-                     "options": {"strategies": {"mm-btc": {"venue": "sandbox", "account": "mm"},
-                                                "grid": {"venue": "sandbox", "account": "shared"},
-                                                "trend": {"venue": "sandbox", "account": "shared"}}}}],
+        "engines": [
+            {
+                "name": "engine",
+                "adapter": "paper",
+                "mode": "live",
+                "options": {
+                    "strategies": {
+                        "mm-btc": {"venue": "sandbox", "account": "mm"},
+                        "grid": {"venue": "sandbox", "account": "shared"},
+                        "trend": {"venue": "sandbox", "account": "shared"},
+                    }
+                },
+            }
+        ],
         "notifiers": [{"name": "console", "adapter": "console", "severity": "info"}],
     }
     return document | changes

@@ -115,15 +115,19 @@ class Release:
         now = parts.clock.now()
         with parts.store.view() as tx:
             pending = tx.resume_requests(status=ResumeStatus.PENDING)
-            stale = [done for one in pending if (done := approvals.expire(one, now)) is not None]
+            stale = [one for one in pending if approvals.expire(one, now) is not None]
             over = [one for one in tx.switches() if latch.expire(one, now) is not None]
         if not stale and not over:
             return
         freed: list[tuple[Switch, list[str]]] = []
         with parts.store.begin() as tx:
-            for request in stale:
-                tx.put_resume_request(request)
-                tx.append("resume_expired", ACTOR, _facts(request), now)
+            for one in stale:
+                # Read again: somebody may have approved or withdrawn it meanwhile.
+                request = tx.resume_request(one.id)
+                done = None if request is None else approvals.expire(request, now)
+                if done is not None:
+                    tx.put_resume_request(done)
+                    tx.append("resume_expired", ACTOR, _facts(done), now)
             for switch in over:
                 before = tx.switch(switch.scope)
                 if latch.expire(before, now) is not None:
@@ -139,7 +143,7 @@ class Release:
         except AndonError as error:
             return Refusal(
                 "prometheus_unknown",
-                f"Prometheus cannot be asked whether a kill alert still fires ({error}); not knowing is no reason to resume",
+                f"Prometheus cannot say whether a kill alert still fires ({error}); not knowing is no reason to resume",
             )
         names = set()
         for alert in batch.alerts:
@@ -175,7 +179,7 @@ class Release:
         return closed
 
     def _let_go(self, before: Switch, closed: list[str]) -> None:
-        """The switch is NORMAL on disk: stop keeping the scope empty, and let the engines trade where nothing else holds."""
+        """The switch is NORMAL on disk: stop the sweep, and let the engines trade where nothing else holds them."""
         parts = self._parts
         for trip_id in closed:
             parts.lines.drop(trip_id)

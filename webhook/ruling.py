@@ -267,12 +267,12 @@ class Rulings:
                 self.put_trip(pull, trip, before, after)
 
     def replayed(self, batch: Batch) -> frozenset[str]:
-        """The fingerprints of alerts that are old news: acted on, resumed by two people, and no longer firing.
+        """The fingerprints of alerts that are old news: acted on, resumed by two people, and not firing any more.
 
         A late retry of another Alertmanager (or a recorded request) must not trip again what people have released.
         Prometheus is the judge; when it cannot be asked, the alert counts.
         """
-        suspects = []
+        suspects: dict[str, tuple[str, Scope | None]] = {}
         try:
             with self._parts.store.view() as tx:
                 for alert in batch.alerts:
@@ -280,13 +280,17 @@ class Rulings:
                         episode = tx.episode(alert.fingerprint, alert.starts_at)
                         trip = tx.trip(episode.trip_id) if episode is not None and episode.trip_id else None
                         if trip is not None and trip.status is TripStatus.CLOSED:
-                            suspects.append(alert.fingerprint)
+                            suspects[alert.fingerprint] = self._subject(alert)
             if not suspects or batch.source == "prometheus":
                 return frozenset()
-            firing = {alert.fingerprint for alert in self._parts.prometheus.firing().alerts}
+            firing = {self._subject(alert) for alert in self._parts.prometheus.firing().alerts}
         except AndonError:
             return frozenset()
-        return frozenset(suspects) - firing
+        return frozenset(fingerprint for fingerprint, subject in suspects.items() if subject not in firing)
+
+    def _subject(self, alert: Alert) -> tuple[str, Scope | None]:
+        """What an alert is about.  Prometheus itself knows nothing of labels that are added on the way to us."""
+        return alert.name, decide(alert, self._parts.policy).scope
 
     def _episode(self, pull: Pull, alert: Alert, episode: Episode | None, outcome: AlertOutcome) -> None:
         if episode is None:

@@ -61,13 +61,35 @@ class Reporting:
         with self._lock:
             lines = []
             for strategy in strategies:
-                for body in ({"type": "equity", "currency": "USDT", "equity": self._equity[strategy], "margin_balance": "100000",
-                              "maintenance_margin": "100"}, {"type": "heartbeat", "state": "running"}):
+                for body in (
+                    {
+                        "type": "equity",
+                        "currency": "USDT",
+                        "equity": self._equity[strategy],
+                        "margin_balance": "100000",
+                        "maintenance_margin": "100",
+                    },
+                    {"type": "heartbeat", "state": "running"},
+                ):
                     self._sequence += 1
-                    lines.append(json.dumps({"v": 1, "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-                                             "engine": "bench", "session": "1", "seq": self._sequence, "strategy": strategy,
-                                             "venue": "sandbox", "account": "mm", **body}))
-            request = urllib.request.Request(self._url, "\n".join(lines).encode(), {"Content-Type": "application/x-ndjson"})
+                    lines.append(
+                        json.dumps(
+                            {
+                                "v": 1,
+                                "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+                                "engine": "bench",
+                                "session": "1",
+                                "seq": self._sequence,
+                                "strategy": strategy,
+                                "venue": "sandbox",
+                                "account": "mm",
+                                **body,
+                            }
+                        )
+                    )
+            request = urllib.request.Request(
+                self._url, "\n".join(lines).encode(), {"Content-Type": "application/x-ndjson"}
+            )
             with urllib.request.urlopen(request, timeout=5) as answer:
                 told = json.load(answer)
             assert told["malformed"] == 0, told
@@ -80,11 +102,16 @@ def a_trading_exporter(folder: Path) -> Iterator[str]:
     config = folder / "exporters.yml"
     config.write_text(f"trading:\n  listen: {{host: 127.0.0.1, port: {host.split(':')[1]}}}\n")
     with (folder / "exporter.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "exporters", "trading", "--config", str(config)], cwd=ROOT,
-                                   stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "exporters", "trading", "--config", str(config)], cwd=ROOT, stdout=log, stderr=log
+        )
     try:
-        wait_until(lambda: _open(f"http://{host}/healthz"), seconds=20, what="the exporter",
-                   hint=lambda: (folder / "exporter.log").read_text())
+        wait_until(
+            lambda: _open(f"http://{host}/healthz"),
+            seconds=20,
+            what="the exporter",
+            hint=lambda: (folder / "exporter.log").read_text(),
+        )
         yield host
     finally:
         process.terminate()
@@ -104,17 +131,25 @@ def bench(folder: Path) -> list[Report]:
     with ExitStack() as stack:
         venue = stack.enter_context(running_venue(("mm",)))
         exporter = stack.enter_context(a_trading_exporter(folder))
-        strategies = {name: {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": [f"{name}_"]}
-                      for name in STRATEGIES}
-        policy = {"budget": {"trips": 10_000}, "rules": [
-            {"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy"]}]}
+        strategies = {
+            name: {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": [f"{name}_"]} for name in STRATEGIES
+        }
+        policy = {
+            "budget": {"trips": 10_000},
+            "rules": [{"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy"]}],
+        }
         prometheus = free_host()
-        config, host = write_config(folder, venue, prometheus=f"http://{prometheus}", accounts=("mm",), strategies=strategies,
-                                    policy=policy)
+        config, host = write_config(
+            folder, venue, prometheus=f"http://{prometheus}", accounts=("mm",), strategies=strategies, policy=policy
+        )
         webhook = stack.enter_context(running_webhook(config, host, folder / "webhook.log"))
         reporting = stack.enter_context(Reporting(exporter))
-        monitoring = Monitoring(folder / "monitoring", hosts={"webhook:8700": host, "trading-exporter:9103": exporter},
-                                prometheus_host=prometheus, token=INTAKE_TOKEN)
+        monitoring = Monitoring(
+            folder / "monitoring",
+            hosts={"webhook:8700": host, "trading-exporter:9103": exporter},
+            prometheus_host=prometheus,
+            token=INTAKE_TOKEN,
+        )
         stack.enter_context(monitoring)
         wait_until(lambda: len(monitoring.query("trading_drawdown_ratio")) == BREACHES, seconds=30, what="the series")
         breach_to_cancel, received, cancelled = [], [], []
@@ -126,8 +161,13 @@ def bench(folder: Path) -> list[Report]:
             mono, wall = reporting.breach(strategy)
             asked = wait_until(
                 lambda before=before: venue.admin("GET", f"requests?since={before}&method=DELETE")["requests"],
-                seconds=10, what=f"a cancel for {strategy}", hint=lambda: (folder / "webhook.log").read_text()[-2000:])
-            trip = next(one for one in webhook.ask("GET", "/api/v1/trips?limit=100")["trips"] if one["scope"].endswith(strategy))
+                seconds=10,
+                what=f"a cancel for {strategy}",
+                hint=lambda: (folder / "webhook.log").read_text()[-2000:],
+            )
+            trip = next(
+                one for one in webhook.ask("GET", "/api/v1/trips?limit=100")["trips"] if one["scope"].endswith(strategy)
+            )
             webhook.wait_verified(trip["id"])
             breach_to_cancel.append(asked[0]["monotonic"] - mono)
             at = datetime.fromisoformat(trip["received_at"]).timestamp()
@@ -137,8 +177,14 @@ def bench(folder: Path) -> list[Report]:
         assert left == 0, left
         scopes: list[Any] = [one["scope"] for one in webhook.ask("GET", "/api/v1/trips?limit=1000")["trips"]]
         assert len(scopes) == len(set(scopes)) == BREACHES, scopes
-    return [Report("Breach in the exporter to the first cancel at the venue, through the running stack", [
-        Row("breach to first cancel request at the venue", breach_to_cancel, "s", 0.6),
-        Row("  breach to alert POST received by the webhook", received, "s"),
-        Row("  alert POST received to first cancel at the venue", cancelled, "s"),
-    ], [f"{BREACHES} of {BREACHES} scopes tripped once; no order left at the venue"])]
+    return [
+        Report(
+            "Breach in the exporter to the first cancel at the venue, through the running stack",
+            [
+                Row("breach to first cancel request at the venue", breach_to_cancel, "s", 0.6),
+                Row("  breach to alert POST received by the webhook", received, "s"),
+                Row("  alert POST received to first cancel at the venue", cancelled, "s"),
+            ],
+            [f"{BREACHES} of {BREACHES} scopes tripped once; no order left at the venue"],
+        )
+    ]

@@ -29,7 +29,15 @@ def bench(folder: Path) -> list[Report]:
         at_first = webhook.resident_mebibytes()
         reports = [one_by_one(webhook, venue), a_thousand_orders(webhook, venue), storm(webhook, venue)]
         memory = webhook.resident_mebibytes()
-        reports.append(Report("Memory", [Row("resident memory of the webhook at the start", [at_first], "MiB"), Row("resident memory of the webhook after all this", [memory], "MiB", 200, 1.0)]))
+        reports.append(
+            Report(
+                "Memory",
+                [
+                    Row("resident memory of the webhook at the start", [at_first], "MiB"),
+                    Row("resident memory of the webhook after all this", [memory], "MiB", 200, 1.0),
+                ],
+            )
+        )
     return reports
 
 
@@ -40,8 +48,15 @@ def an_idle_prometheus(folder: Path) -> Iterator[str]:
     config = folder / "prometheus.yml"
     config.write_text("global: {scrape_interval: 1m}\n")
     process = subprocess.Popen(
-        [str(find("prometheus")), f"--config.file={config}", f"--web.listen-address={host}",
-         f"--storage.tsdb.path={folder / 'tsdb'}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            str(find("prometheus")),
+            f"--config.file={config}",
+            f"--web.listen-address={host}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_until(lambda: _answers(f"http://{host}/-/ready"), seconds=30, what="Prometheus")
         yield f"http://{host}"
@@ -70,8 +85,12 @@ def one_by_one(webhook: RunningWebhook, venue: RunningVenue) -> Report:
         scope = f"venue=sandbox,account={account},symbol={symbol}"
         venue.seed(account, 1, symbols=[symbol.replace("/", "").partition(":")[0]])
         before = venue.admin("GET", "requests?limit=0")["last"]
-        alert = an_alert("TradingOrderRateRunaway", {"venue": "sandbox", "account": account, "symbol": symbol}, "halt",
-                         "venue,account,symbol")
+        alert = an_alert(
+            "TradingOrderRateRunaway",
+            {"venue": "sandbox", "account": account, "symbol": symbol},
+            "halt",
+            "venue,account,symbol",
+        )
         sent = time.monotonic()
         receipt = webhook.post_alerts([alert], connection)
         done = time.monotonic()
@@ -83,12 +102,15 @@ def one_by_one(webhook: RunningWebhook, venue: RunningVenue) -> Report:
             stored.append(trip["stages"]["stored"] * 1000)
             empty.append(trip["stages"]["empty"] * 1000)
         webhook.resume(scope)
-    return Report("Alert POST, one at a time (SQLite, synchronous=FULL; venue without latency)", [
-        Row("POST to 200", answered, "ms", 15),
-        Row("POST to first cancel request at the venue", wire, "ms", 20),
-        Row("  of that: request to stored on disk", stored),
-        Row("request to verified empty", empty),
-    ])
+    return Report(
+        "Alert POST, one at a time (SQLite, synchronous=FULL; venue without latency)",
+        [
+            Row("POST to 200", answered, "ms", 15),
+            Row("POST to first cancel request at the venue", wire, "ms", 20),
+            Row("  of that: request to stored on disk", stored),
+            Row("request to verified empty", empty),
+        ],
+    )
 
 
 def a_thousand_orders(webhook: RunningWebhook, venue: RunningVenue, rounds: int = 5) -> Report:
@@ -107,10 +129,14 @@ def a_thousand_orders(webhook: RunningWebhook, venue: RunningVenue, rounds: int 
     assert standing(venue) == 0
     venue.admin("POST", "latency", {"milliseconds": 0})
     ratio = loops[0] / sorted(ours)[len(ours) // 2]
-    return Report("1,000 open orders, 3 accounts x 10 symbols, 20 ms venue latency", [
-        Row("request to verified empty", ours, "s", 0.6, 1.0),
-        Row("the same orders cancelled one by one in a loop", loops, "s"),
-    ], [f"the loop takes {ratio:.0f} times as long as the median kill, and does not verify"])
+    return Report(
+        "1,000 open orders, 3 accounts x 10 symbols, 20 ms venue latency",
+        [
+            Row("request to verified empty", ours, "s", 0.6, 1.0),
+            Row("the same orders cancelled one by one in a loop", loops, "s"),
+        ],
+        [f"the loop takes {ratio:.0f} times as long as the median kill, and does not verify"],
+    )
 
 
 def fill(venue: RunningVenue) -> None:
@@ -144,8 +170,10 @@ def storm(webhook: RunningWebhook, venue: RunningVenue) -> Report:
     """300 different kill alerts in one POST, and 200 POSTs at once: none lost, none done twice."""
     venue.clear()
     venue.seed("mm", 100)
-    alerts = [an_alert("Storm", {"venue": "sandbox", "symbol": f"C{number}/USDT:USDT"}, "halt", "venue,symbol")
-              for number in range(300)]
+    alerts = [
+        an_alert("Storm", {"venue": "sandbox", "symbol": f"C{number}/USDT:USDT"}, "halt", "venue,symbol")
+        for number in range(300)
+    ]
     started = time.monotonic()
     receipt = webhook.post_alerts(alerts)
     one_post = time.monotonic() - started
@@ -175,14 +203,25 @@ def storm(webhook: RunningWebhook, venue: RunningVenue) -> Report:
     assert counts == {"already": 100, "tripped": 100}, counts
     journal: list[dict[str, Any]] = []
     while True:
-        page = webhook.ask("GET", f"/api/v1/audit?after={journal[-1]['sequence'] if journal else 0}&limit=1000")["records"]
+        page = webhook.ask("GET", f"/api/v1/audit?after={journal[-1]['sequence'] if journal else 0}&limit=1000")[
+            "records"
+        ]
         if not page:
             break
         journal += page
-    tripped = [json.dumps(one["body"]["scope"]) for one in journal if one["kind"] == "tripped"
-               and one["actor"] in ("Storm", "Wave")]
+    tripped = [
+        json.dumps(one["body"]["scope"])
+        for one in journal
+        if one["kind"] == "tripped" and one["actor"] in ("Storm", "Wave")
+    ]
     assert len(tripped) == len(set(tripped)) == 400, (len(tripped), len(set(tripped)))
-    return Report("Storm", [
-        Row("one POST of 300 different kill alerts, to 200", [one_post], "s"),
-        Row("each of 200 POSTs at once, to 200", times),
-    ], ["300 of 300 and 100 of 100 scopes tripped, each once (counted in the journal); 300 repeats and 100 doubles were told so"])
+    return Report(
+        "Storm",
+        [
+            Row("one POST of 300 different kill alerts, to 200", [one_post], "s"),
+            Row("each of 200 POSTs at once, to 200", times),
+        ],
+        [
+            "300 of 300 and 100 of 100 scopes tripped, each once (counted in the journal); 300 repeats and 100 doubles were told so"
+        ],
+    )

@@ -19,7 +19,9 @@ from tests.stack import free_host
 
 INTAKE_TOKEN = "bench-intake-token-0123456789abcdef"
 OPERATORS = {"alice": "alice-token-0123456789abcdef0123", "bob": "bob-token-0123456789abcdef012345"}
-SYMBOLS = tuple(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOGE", "LINK", "LTC", "DOT"))
+SYMBOLS = tuple(
+    f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOGE", "LINK", "LTC", "DOT")
+)
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,39 @@ class RunningWebhook:
         address, _, port = self.host.partition(":")
         return http.client.HTTPConnection(address, int(port), timeout=60)
 
-    def post_alerts(self, alerts: Sequence[Mapping[str, Any]], connection: http.client.HTTPConnection | None = None) -> Any:
+    def post_alerts(
+        self, alerts: Sequence[Mapping[str, Any]], connection: http.client.HTTPConnection | None = None
+    ) -> Any:
         """Deliver firing alerts as Alertmanager does; the parsed answer."""
-        return self.ask("POST", "/api/v1/alerts", {"version": "4", "groupKey": "bench", "truncatedAlerts": 0, "status": "firing",
-                                                   "receiver": "kill", "groupLabels": {}, "commonLabels": {},
-                                                   "commonAnnotations": {}, "externalURL": "", "alerts": list(alerts)},
-                        token=INTAKE_TOKEN, connection=connection)
+        return self.ask(
+            "POST",
+            "/api/v1/alerts",
+            {
+                "version": "4",
+                "groupKey": "bench",
+                "truncatedAlerts": 0,
+                "status": "firing",
+                "receiver": "kill",
+                "groupLabels": {},
+                "commonLabels": {},
+                "commonAnnotations": {},
+                "externalURL": "",
+                "alerts": list(alerts),
+            },
+            token=INTAKE_TOKEN,
+            connection=connection,
+        )
 
-    def ask(self, method: str, path: str, body: Any = None, *, who: str = "alice", token: str | None = None,
-            connection: http.client.HTTPConnection | None = None) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        who: str = "alice",
+        token: str | None = None,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> Any:
         """One request; raises AssertionError for an answer that is not 2xx."""
         used = connection or self.connection()
         content = None if body is None else json.dumps(body)
@@ -93,20 +119,31 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def an_alert(name: str, labels: Mapping[str, str], action: str, scope: str, starts_at: str | None = None) -> dict[str, Any]:
+def an_alert(
+    name: str, labels: Mapping[str, str], action: str, scope: str, starts_at: str | None = None
+) -> dict[str, Any]:
     """A firing alert as Alertmanager sends it."""
     now = time.time()
     stamp = starts_at or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
     return {
         "status": "firing",
         "labels": {"alertname": name, "severity": "critical", "kill_action": action, "kill_scope": scope, **labels},
-        "annotations": {"summary": "A bench."}, "startsAt": stamp, "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "",
+        "annotations": {"summary": "A bench."},
+        "startsAt": stamp,
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
         "fingerprint": "0000000000000000",
     }
 
 
-def write_config(folder: Path, venue: RunningVenue, *, prometheus: str, accounts: Sequence[str] = ("mm", "trend", "meanrev"),
-                 **changes: Any) -> tuple[Path, str]:
+def write_config(
+    folder: Path,
+    venue: RunningVenue,
+    *,
+    prometheus: str,
+    accounts: Sequence[str] = ("mm", "trend", "meanrev"),
+    **changes: Any,
+) -> tuple[Path, str]:
     """A configuration of ccxt accounts on the sandbox venue; returns its path and the host it will listen on."""
     host = free_host()
     secrets = folder / "secrets"
@@ -118,23 +155,52 @@ def write_config(folder: Path, venue: RunningVenue, *, prometheus: str, accounts
         path.chmod(0o400)
         return str(path)
 
-    operators = [{"name": name, "role": "risk", "token_sha256": hashlib.sha256(token.encode()).hexdigest(), "expires_at": None}
-                 for name, token in OPERATORS.items()]
+    operators = [
+        {"name": name, "role": "risk", "token_sha256": hashlib.sha256(token.encode()).hexdigest(), "expires_at": None}
+        for name, token in OPERATORS.items()
+    ]
     document: dict[str, Any] = {
         "listen": {"host": "127.0.0.1", "port": int(host.split(":")[1])},
         "store": {"url": f"sqlite:///{folder / 'andon.db'}"},
         "intake": {"token_file": secret("intake", INTAKE_TOKEN)},
         "access": {"operators_file": secret("operators.json", json.dumps({"operators": operators}))},
         "prometheus": {"url": prometheus, "poll_seconds": 0},
-        "policy": {"budget": {"trips": 10_000}, "rules": [{"alerts": ["*"], "actions": ["halt", "flatten"], "scopes": [
-            "global", "venue", "venue,account", "venue,symbol", "venue,account,symbol", "venue,account,strategy"]}]},
-        "strategies": {name: {"venue": "sandbox", "account": name, "client_order_id_prefixes": [f"{name}_"], "exclusive": True}
-                       for name in accounts},
+        "policy": {
+            "budget": {"trips": 10_000},
+            "rules": [
+                {
+                    "alerts": ["*"],
+                    "actions": ["halt", "flatten"],
+                    "scopes": [
+                        "global",
+                        "venue",
+                        "venue,account",
+                        "venue,symbol",
+                        "venue,account,symbol",
+                        "venue,account,strategy",
+                    ],
+                }
+            ],
+        },
+        "strategies": {
+            name: {"venue": "sandbox", "account": name, "client_order_id_prefixes": [f"{name}_"], "exclusive": True}
+            for name in accounts
+        },
         "venues": [
-            {"name": f"sandbox-{name}", "venue": "sandbox", "account": name, "adapter": "ccxt", "mode": "live", "options": {
-                "exchange": "binanceusdm", "base_url": venue.url, "symbols": list(SYMBOLS),
-                "api_key_file": secret(f"{name}_key", venue.keys[name]["killer"].api_key),
-                "secret_file": secret(f"{name}_secret", venue.keys[name]["killer"].secret)}}
+            {
+                "name": f"sandbox-{name}",
+                "venue": "sandbox",
+                "account": name,
+                "adapter": "ccxt",
+                "mode": "live",
+                "options": {
+                    "exchange": "binanceusdm",
+                    "base_url": venue.url,
+                    "symbols": list(SYMBOLS),
+                    "api_key_file": secret(f"{name}_key", venue.keys[name]["killer"].api_key),
+                    "secret_file": secret(f"{name}_secret", venue.keys[name]["killer"].secret),
+                },
+            }
             for name in accounts
         ],
         "engines": [{"name": "engine", "adapter": "paper", "mode": "live", "options": {}}],
@@ -149,8 +215,14 @@ def write_config(folder: Path, venue: RunningVenue, *, prometheus: str, accounts
 def running_webhook(config: Path, host: str, log: Path) -> Iterator[RunningWebhook]:
     """Start `andon serve`, wait until it is ready and every venue answers, end it afterwards."""
     with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, "-m", "webhook", "serve", "--config", str(config)], cwd=ROOT,
-                                   stdout=output, stderr=subprocess.STDOUT, text=True, env={**os.environ})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "webhook", "serve", "--config", str(config)],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ},
+        )
         running = RunningWebhook(host, process, config.parent)
         try:
             wait(lambda: _ready(running, log), 60, lambda: log.read_text()[-3000:])

@@ -131,14 +131,14 @@ def test_not_knowing_is_not_empty(tmp_path: Path) -> None:
 
 def test_an_engine_that_hangs_delays_no_cancel(tmp_path: Path) -> None:
     """Block and cancel start together; the verdict waits for the engine's deadline, the cancel for nothing."""
-    with a_rig(tmp_path) as rig:
+    limits = {"block_timeout_seconds": 2.0, "venue_timeout_seconds": 2.0, "sweep_seconds": 0.1}
+    with a_rig(tmp_path, limits=limits) as rig:
         rest_orders(rig)
         rig.engine.faults.latency = 30.0
 
         trip = rig.until_verified(rig.trip(kill_action="halt"))
 
-        assert trip.stages["first_cancel_sent"] < 0.2
-        assert trip.stages["empty"] >= 0.4, "no verdict before the engine had its time"
+        assert trip.stages["first_cancel_sent"] < 2.0 <= trip.stages["empty"], "the verdict waits, the cancel does not"
         assert "blocked" not in trip.stages
         until(lambda: bool(rig.records("block_late")))
 
@@ -239,7 +239,11 @@ def test_resuming_takes_two_people_and_a_quiet_prometheus(tmp_path: Path) -> Non
 
         refusals = (firing, unknown, alone, trader, again)
         assert [one.code if isinstance(one, Refusal) else "GRANTED" for one in refusals] == [
-            "still_firing", "prometheus_unknown", "same_person", "forbidden", "still_firing",
+            "still_firing",
+            "prometheus_unknown",
+            "same_person",
+            "forbidden",
+            "still_firing",
         ]
         assert state(rig) is State.HALTED
 
@@ -277,7 +281,9 @@ def test_resuming_the_whole_keeps_a_part_that_is_halted_by_itself(tmp_path: Path
         resume(rig, GLOBAL)
 
         assert rig.engine.states == {
-            "mm-btc": EngineState.BLOCKED, "grid": EngineState.RUNNING, "trend": EngineState.RUNNING,
+            "mm-btc": EngineState.BLOCKED,
+            "grid": EngineState.RUNNING,
+            "trend": EngineState.RUNNING,
         }
 
 
@@ -331,7 +337,11 @@ def test_shadow_sends_nothing_and_tells_what_it_would_have_done(tmp_path: Path) 
         detail = rig.service.trip_detail(trip.id)
         assert detail is not None
         cancel = next(step for step in detail.steps if step.kind is StepKind.CANCEL)
-        assert (cancel.status, cancel.result["would_cancel"], cancel.result["would_close"]) == (StepStatus.SKIPPED, 5, 1)
+        assert (cancel.status, cancel.result["would_cancel"], cancel.result["would_close"]) == (
+            StepStatus.SKIPPED,
+            5,
+            1,
+        )
 
 
 def test_an_alert_without_the_label_its_scope_names_is_refused_loudly(tmp_path: Path) -> None:
@@ -343,14 +353,20 @@ def test_an_alert_without_the_label_its_scope_names_is_refused_loudly(tmp_path: 
         assert "strategy" in outcome.reason
         assert rig.service.switches() == ()
         assert rig.records("alert_refused")[0]["code"] == "missing_label"
-        assert rig.assembly.telemetry.registry.get_sample_value(
-            "andon_decisions_refused_total", {"reason": "missing_label"}) == 1
+        assert (
+            rig.assembly.telemetry.registry.get_sample_value(
+                "andon_decisions_refused_total", {"reason": "missing_label"}
+            )
+            == 1
+        )
 
 
 def test_a_missing_label_widens_the_scope_only_where_the_policy_says_so(tmp_path: Path) -> None:
     """Then the account is halted instead of the strategy, and the reason says why."""
-    policy = {"missing_label": "widen", "rules": [
-        {"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy", "venue,account"]}]}
+    policy = {
+        "missing_label": "widen",
+        "rules": [{"alerts": ["*"], "actions": ["halt"], "scopes": ["venue,account,strategy", "venue,account"]}],
+    }
     with a_rig(tmp_path, policy=policy) as rig:
         outcome = rig.deliver(an_alert(strategy="", kill_action="halt")).outcomes[0]
 
@@ -374,8 +390,10 @@ def test_an_unknown_strategy_is_never_called_verified(tmp_path: Path) -> None:
 
 def test_beyond_the_budget_flatten_falls_back_to_halt(tmp_path: Path) -> None:
     """A flood of trips says that the alerts may be wrong: orders go, positions stay, a person is told."""
-    policy = {"budget": {"trips": 1, "window_minutes": 10}, "rules": [
-        {"alerts": ["*"], "actions": ["halt", "flatten"], "scopes": ["venue,account"]}]}
+    policy = {
+        "budget": {"trips": 1, "window_minutes": 10},
+        "rules": [{"alerts": ["*"], "actions": ["halt", "flatten"], "scopes": ["venue,account"]}],
+    }
     with a_rig(tmp_path, policy=policy) as rig:
         rig.venue("sandbox-shared").hold(BTC, Decimal(1))
         rig.trip(kill_action="flatten", strategy="", kill_scope="venue,account")
@@ -408,8 +426,10 @@ def test_alerts_that_were_cut_off_are_told_or_halt_everything(tmp_path: Path) ->
         assert rig.records("delivery_truncated")[0]["missing"] == 3
         assert rig.service.switches() == ()
     (tmp_path / "halt").mkdir()
-    with a_rig(tmp_path / "halt", policy={"truncated": "halt", "rules": [
-            {"alerts": ["*"], "actions": ["halt"], "scopes": ["global"]}]}) as rig:
+    with a_rig(
+        tmp_path / "halt",
+        policy={"truncated": "halt", "rules": [{"alerts": ["*"], "actions": ["halt"], "scopes": ["global"]}]},
+    ) as rig:
         rig.deliver(truncated=3)
         assert state(rig, GLOBAL) is State.HALTED
 
@@ -417,6 +437,7 @@ def test_alerts_that_were_cut_off_are_told_or_halt_everything(tmp_path: Path) ->
 def test_only_a_firing_watchdog_is_a_sign_of_life(tmp_path: Path) -> None:
     """Its resolved says that Prometheus stopped speaking."""
     with a_rig(tmp_path) as rig:
+
         def last() -> float | None:
             return rig.assembly.telemetry.registry.get_sample_value("andon_watchdog_last_timestamp_seconds")
 
@@ -432,8 +453,15 @@ def test_three_hundred_different_kill_alerts_in_one_delivery_all_trip_once(tmp_p
         rest_orders(rig, 50)
         now = datetime.now(UTC)
         alerts = [
-            an_alert(starts_at=now, alertname="Halt", kill_action="halt", symbol=f"C{n}/USDT:USDT", strategy="",
-                     account="", kill_scope="venue,symbol")
+            an_alert(
+                starts_at=now,
+                alertname="Halt",
+                kill_action="halt",
+                symbol=f"C{n}/USDT:USDT",
+                strategy="",
+                account="",
+                kill_scope="venue,symbol",
+            )
             for n in range(299)
         ]
         receipt = rig.deliver(*alerts, an_alert(starts_at=now, kill_action="halt"))
@@ -451,8 +479,15 @@ def test_two_hundred_deliveries_at_once_are_each_done_once(tmp_path: Path) -> No
         outcomes: list[str] = []
 
         def deliver(number: int) -> None:
-            alert = an_alert(starts_at=now, alertname="Halt", kill_action="halt", symbol=f"C{number % 100}/USDT:USDT",
-                             strategy="", account="", kill_scope="venue,symbol")
+            alert = an_alert(
+                starts_at=now,
+                alertname="Halt",
+                kill_action="halt",
+                symbol=f"C{number % 100}/USDT:USDT",
+                strategy="",
+                account="",
+                kill_scope="venue,symbol",
+            )
             outcomes.append(rig.deliver(alert).outcomes[0].outcome)
 
         threads = [threading.Thread(target=deliver, args=(number,)) for number in range(200)]

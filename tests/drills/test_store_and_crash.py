@@ -184,7 +184,11 @@ with a_rig(folder, venues=VENUES) as rig:
 
 VENUES = [
     {
-        "name": "sandbox-mm", "venue": "sandbox", "account": "mm", "adapter": "paper", "mode": "live",
+        "name": "sandbox-mm",
+        "venue": "sandbox",
+        "account": "mm",
+        "adapter": "paper",
+        "mode": "live",
         "options": {
             "symbols": [BTC],
             "orders": [
@@ -201,7 +205,11 @@ def run_child(folder: Path, dies_at: int) -> subprocess.CompletedProcess[str]:
     code = CHILD.replace("VENUES", json.dumps(VENUES))
     root = Path(__file__).parents[2]
     return subprocess.run(
-        [sys.executable, "-c", code, str(folder), str(dies_at)], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", code, str(folder), str(dies_at)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
 
@@ -233,8 +241,12 @@ def test_killed_at_every_commit_the_next_process_finishes_the_kill(tmp_path: Pat
             until(lambda rig=rig: rig.service.trips()[0].status is TripStatus.VERIFIED, 30)
             until(lambda rig=rig: rig.venue("sandbox-mm").open_orders(None, 1.0) == (), 30)
             until(lambda rig=rig: rig.venue("sandbox-mm").positions(None, 1.0) == (), 30)
-            until(lambda rig=rig, trip=trip: all(
-                step.status is StepStatus.DONE for step in rig.service.trip_detail(trip.id).steps), 30)
+            until(
+                lambda rig=rig, trip=trip: all(
+                    step.status is StepStatus.DONE for step in rig.service.trip_detail(trip.id).steps
+                ),
+                30,
+            )
             assert len(rig.service.trips()) == 1
             assert len(rig.records("tripped")) == 1
             assert rig.service.verify_audit() is None

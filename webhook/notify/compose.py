@@ -29,7 +29,7 @@ class Composer:
         what = _DONE_SO_FAR[trip.action]
         headline = f"{trip.action.value.upper()} {trip.scope}: {trip.actor} - {what}"
         if uncovered:
-            headline = f"{trip.action.value.upper()} {trip.scope}: NO configured venue account is in this scope; cancel by hand"
+            headline = f"{trip.action.value.upper()} {trip.scope}: NO configured venue account is in it; cancel by hand"
         severity = "critical" if trip.action.rank >= Action.HALT.rank or uncovered else "warning"
         return self._of_trip(NoticeKind.TRIP, trip, severity, headline)
 
@@ -116,7 +116,7 @@ class Composer:
             NoticeKind.VERIFIED,
             trip,
             "info",
-            f"SHADOW {trip.scope}: would have cancelled {orders} orders and closed {positions} positions; NOTHING was sent",
+            f"SHADOW {trip.scope}: NOTHING was sent; would have cancelled {orders} orders, closed {positions} positions",
         )
 
     def resume_requested(self, request: ResumeRequest) -> Notice:
