@@ -8,7 +8,7 @@ import asyncio
 import gzip
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -78,6 +78,9 @@ class Replay:
             raise CaptureError(f"{path}: {self.head.symbol} is not a symbol of this venue")
         self._native = listings[self.head.market][self.head.symbol]
         self._other = next(listings[market][self.head.symbol] for market in Market if market is not self.head.market)
+        # A spot recording has finer prices and quantities than the perpetual's grid, which is refined to fit them.
+        grid, other = self._native.instrument, self._other.instrument
+        self._other.instrument = replace(other, tick=min(grid.tick, other.tick), step=min(grid.step, other.step))
         self._update_offset: int | None = None
         self._trade_offset: int | None = None
         bids, asks = self.head.snapshot["bids"], self.head.snapshot["asks"]

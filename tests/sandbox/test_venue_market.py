@@ -98,6 +98,8 @@ def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(pa
         # Trades printed before the snapshot are left out; none is missing after it.
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         assert trades - 40 < len(numbers) <= trades
+        instrument = listing.instrument
+        assert all(price % instrument.tick == 0 for price in (*listing.book.bids, *listing.book.asks))
     assert publisher.crossed == 0
     assert replay.malformed == 0
 
