@@ -1,11 +1,13 @@
 """What every engine promises.  A new kind of engine joins by a line in `tests.engine_benches.BENCHES`."""
 
+import json
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.engine_benches import BENCHES, TIMEOUT, Bench
+from tests.engine_benches import BENCHES, TIMEOUT, TOKEN, Bench, http_engine, sandbox_engine_options
+from tests.sandbox_fixtures import accounts_of, running_program, running_venue
 from webhook.actions.port import EngineState
 from webhook.engines import ENGINES
 from webhook.errors import AndonError, PermanentError, TemporaryError
@@ -123,3 +125,36 @@ def test_an_engine_that_is_gone_is_an_error_and_never_confirmed(bench):
         with pytest.raises(TemporaryError) as fault:
             ask()
         assert not isinstance(fault.value, PermanentError)
+
+
+@pytest.mark.stack
+def test_the_sandbox_s_own_engine_is_stopped_and_started_by_configuration_alone(tmp_path):
+    accounts = accounts_of(["mm", "trend", "meanrev"])
+    keys, token = tmp_path / "accounts.json", tmp_path / "token"
+    keys.write_text(json.dumps(accounts))
+    token.write_text(TOKEN)
+    with (
+        running_venue(accounts) as venue,
+        running_program(
+            "engine",
+            [
+                *("--venue-url", venue.url, "--accounts", str(keys), "--control-token-file", str(token)),
+                *("--events-url", "", "--state-file", str(tmp_path / "state.json")),
+            ],
+        ) as (url, _),
+    ):
+        engine = http_engine(sandbox_engine_options(url, token))
+        assert engine.ping(TIMEOUT) < TIMEOUT
+        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        assert engine.block(MM, "drawdown", TIMEOUT) is EngineState.BLOCKED
+        assert engine.status(MM, TIMEOUT) is EngineState.BLOCKED
+        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        symbol = Scope.of({"venue": "sandbox", "symbol": "BTC/USDT:USDT"})
+        assert engine.reduce_only(symbol, "stale feed", TIMEOUT) is EngineState.REDUCE_ONLY
+        assert engine.status(symbol, TIMEOUT) is EngineState.REDUCE_ONLY
+        assert engine.resume(GLOBAL, "approved", TIMEOUT) is EngineState.RUNNING
+        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        with pytest.raises(TemporaryError) as fault:
+            engine.block(Scope.of({"strategy": "unknown"}), "drawdown", TIMEOUT)
+        assert fault.value.reason == "not_confirmed"
+        engine.close()
