@@ -11,14 +11,7 @@ from tests.bench.bench_venue import signed
 from tests.sandbox_fixtures import RunningVenue, accounts_of, running_venue
 
 REQUESTS = 1500
-ORDER = {
-    "symbol": "BTCUSDT",
-    "side": "BUY",
-    "type": "LIMIT",
-    "timeInForce": "GTC",
-    "quantity": "0.002",
-    "price": "50000",
-}
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.002"}
 
 
 @pytest.fixture(scope="module")
