@@ -153,12 +153,14 @@ def ccxt_venue(options: dict[str, Any], *, mode: str = "live", name: str = "sand
 
 
 SPOT = {"exchange": "binance", "symbols": list(SPOTS)}
+MIXED = {"exchange": "binance", "symbols": [PERPS[0], *SPOTS[:2]]}
 NO_CANCEL_ALL = {"capabilities": {"symbol_cancel": False}}
 ONE_BY_ONE = {"capabilities": {"symbol_cancel": False, "batch_cancel": False}}
 NO_WIDE_READ = {"symbols": [*PERPS, f"{STRANGER}:USDT"], "capabilities": {"account_wide_read": False}}
 CCXT_VARIANTS: dict[str, dict[str, Any]] = {
     "ccxt-perpetuals": {},
     "ccxt-spot": SPOT,
+    "ccxt-both-markets": MIXED,
     "ccxt-without-cancel-all": NO_CANCEL_ALL,
     "ccxt-one-by-one": ONE_BY_ONE,
     "ccxt-without-wide-read": NO_WIDE_READ,

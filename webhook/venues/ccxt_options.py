@@ -36,8 +36,8 @@ class Options(_Strict):
     """How to reach one account of one exchange.
 
     ``exchange``: ccxt's id.  ``symbols``: ccxt's unified symbols (``BTC/USDT:USDT``) where orders are expected.
-    ``market_types``: what the account trades (``spot``, ``swap``, ...) when it is more than ccxt's default for this
-    exchange; the whole account is then read once for each.  ``market_ids``: the exchange's own name of a symbol, for
+    ``market_types``: what the account trades (``spot``, ``swap``, ...) when that is more than its symbols show; the
+    whole account is read once for each.  ``market_ids``: the exchange's own name of a symbol, for
     cancelling when markets could not be loaded.
 
     The keys come from files, and the killer should have its own: a key that only trades, without withdrawal.

@@ -9,7 +9,14 @@ from webhook.actions.port import OpenOrder, Position, Quote
 from webhook.errors import AndonError, PermanentError, TemporaryError
 from webhook.venues.ccxt_reach import Reach
 from webhook.venues.ccxt_reading import check_whole, decimal, read_order, read_positions, read_quote
-from webhook.venues.ccxt_tables import BOOK_DEPTHS, CONTRACT_TRIGGER_BOOKS, PAGE_SIZES, Params, guessed_market
+from webhook.venues.ccxt_tables import (
+    BOOK_DEPTHS,
+    CONTRACT_TRIGGER_BOOKS,
+    CONTRACT_TYPES,
+    PAGE_SIZES,
+    Params,
+    guessed_market,
+)
 
 _FEW = 3
 """Up to so many symbols are read one by one; for more, one read of the whole account is quicker."""
@@ -24,7 +31,7 @@ class Reader:
         *,
         books: Mapping[str, Params],
         account_wide: bool,
-        market_types: Sequence[str],
+        markets: Sequence[Params],
         market_ids: Mapping[str, str],
         configured: Sequence[str],
         contracts: bool,
@@ -33,7 +40,7 @@ class Reader:
         self.reach = reach
         self.books = books
         self.account_wide = account_wide
-        self._market_types = tuple(market_types)
+        self._markets = tuple(markets)
         self._market_ids = dict(market_ids)
         self.configured = tuple(configured)
         self._contracts = contracts
@@ -80,10 +87,9 @@ class Reader:
     def wide_params(self) -> list[tuple[str, Params]]:
         """What a request for the whole account must be sent with, once for each: book and parameters."""
         no_trigger_on_spot = self._exchange.id in CONTRACT_TRIGGER_BOOKS
-        types: list[Params] = [{"type": kind} for kind in self._market_types] or [{}]
         return [
             (book, {**params, **kind})
-            for kind in types
+            for kind in self._markets
             for book, params in self.books.items()
             if not (book == "trigger" and kind.get("type") in ("spot", "margin") and no_trigger_on_spot)
         ]
@@ -136,11 +142,16 @@ class Reader:
         """Every position that is not zero; raises unless it is complete."""
         if not self.loaded:
             await self.load(deadline)
+        contracts = [kind for kind in self._markets if kind.get("type", "swap") in CONTRACT_TYPES]
+        reads = await asyncio.gather(*(self._read_positions(kind, deadline) for kind in contracts))
+        found = {(position.symbol, position.side): position for positions in reads for position in positions}
+        return tuple(position for position in found.values() if symbols is None or position.symbol in symbols)
+
+    async def _read_positions(self, params: Params, deadline: float) -> tuple[Position, ...]:
         parsed, payload = await self.reach.ask(
-            "positions", self._exchange.fetch_positions, deadline=deadline, write=False
+            "positions", lambda: self._exchange.fetch_positions(None, dict(params)), deadline=deadline, write=False
         )
-        found = read_positions(parsed, payload, f"{self.reach.name} positions")
-        return tuple(position for position in found if symbols is None or position.symbol in symbols)
+        return read_positions(parsed, payload, f"{self.reach.name} positions")
 
     async def quote(self, symbol: str, band: Decimal, deadline: float) -> Quote:
         """The book of *symbol*, with the mark price where the exchange has one (else mid)."""

@@ -4,7 +4,7 @@ Read in the sources of ccxt 4.5.90.  An exchange that is not in a table gets the
 replaced by the options of a venue (``capabilities``, ``books``, ``market_ids``), so that a new exchange needs no code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Params = Mapping[str, Any]
@@ -105,6 +105,37 @@ def books_of(exchange: str, *, contracts: bool) -> dict[str, Params]:
     if exchange in TRAILING_BOOKS:
         books["trailing"] = _TRAILING
     return books
+
+
+def kind_of(symbol: str) -> tuple[str, str | None]:
+    """The market type of a unified symbol, and for contracts whether it is linear or inverse."""
+    pair, colon, rest = symbol.partition(":")
+    if not colon:
+        return "spot", None
+    settle, dash, term = rest.partition("-")
+    kind = "swap" if not dash else "option" if term.endswith(("-C", "-P")) else "future"
+    return kind, "inverse" if settle == pair.partition("/")[0] else "linear"
+
+
+def wide_markets(
+    default: tuple[str, str | None], symbols: Iterable[str], market_types: Iterable[str]
+) -> tuple[Params, ...]:
+    """The parameters with which the whole account is asked for, one set for each of the markets that it trades in.
+
+    *default* is what ccxt means when no type is named; *market_types*, when given, are taken as they are.  One empty
+    set when the default is all there is.
+    """
+    if named := [{"type": kind} for kind in market_types]:
+        return tuple(named)
+    wanted = list(dict.fromkeys(kind_of(symbol) for symbol in symbols))
+    kind, direction = default
+    if not wanted or wanted in ([(kind, direction)], [(kind, "linear")] if direction is None else []):
+        return ({},)
+    # Some exchanges pass on what they do not know: the direction is only named where it decides something.
+    directions = {other for _, other in wanted if other}
+    if directions <= {direction or "linear"}:
+        return tuple({"type": kind} for kind in dict.fromkeys(kind for kind, _ in wanted))
+    return tuple({"type": kind, **({"subType": other} if other else {})} for kind, other in wanted)
 
 
 def guessed_market(

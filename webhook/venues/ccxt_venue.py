@@ -44,6 +44,7 @@ from webhook.venues.ccxt_tables import (
     SYMBOL_REQUIRED_TO_READ,
     Params,
     books_of,
+    wide_markets,
 )
 from webhook.venues.loop import LoopThread
 
@@ -67,7 +68,10 @@ class CcxtVenue:
         self._options = options
         self._clock = clock
         self._exchange = exchange
-        books, self.capabilities, self._means = _abilities(exchange, options)
+        default = _default_market(exchange)
+        markets = wide_markets(default, options.symbols, options.market_types)
+        contracts = any(kind.get("type", default[0]) in CONTRACT_TYPES for kind in markets)
+        books, self.capabilities, self._means = _abilities(exchange, options, contracts=contracts)
         secrets = [getattr(exchange, field) for field in CREDENTIAL_FIELDS if getattr(exchange, field, None)]
         self._reach = Reach(
             name, exchange, request_timeout=options.request_timeout_seconds, secrets=secrets, tls=_tls(options)
@@ -76,10 +80,10 @@ class CcxtVenue:
             self._reach,
             books=books,
             account_wide=self.capabilities.account_wide_read,
-            market_types=options.market_types,
+            markets=markets,
             market_ids=options.market_ids,
             configured=options.symbols,
-            contracts=self.capabilities.positions,
+            contracts=contracts,
         )
         self._reducer = Reducer(self._reader)
         self._thread = LoopThread(name)
@@ -279,12 +283,12 @@ def _tls(options: Options) -> bool | ssl.SSLContext:
     return ssl.create_default_context(cafile=str(options.ca_file)) if options.ca_file else True
 
 
-def _abilities(exchange: Any, options: Options) -> tuple[dict[str, Params], VenueCapabilities, Means]:
+def _abilities(
+    exchange: Any, options: Options, *, contracts: bool
+) -> tuple[dict[str, Params], VenueCapabilities, Means]:
     """What this account of this exchange can do: ccxt's map, our tables, and the options over both."""
     given = options.capabilities
     has = {name: exchange.has.get(name) is True for name in ("cancelAllOrders", "cancelOrders", "fetchPositions")}
-    types: set[str] = set(options.market_types) or {_default_type(exchange)}
-    contracts = bool(types & CONTRACT_TYPES) or any(":" in symbol for symbol in options.symbols)
     books: dict[str, Params] = dict(given.books) if given.books else books_of(exchange.id, contracts=contracts)
     wide = has["cancelAllOrders"] and exchange.id not in SYMBOL_REQUIRED_TO_CANCEL_ALL
     by_symbol = given.symbol_cancel if given.symbol_cancel is not None else has["cancelAllOrders"]
@@ -313,8 +317,10 @@ def _abilities(exchange: Any, options: Options) -> tuple[dict[str, Params], Venu
     return books, capabilities, means
 
 
-def _default_type(exchange: Any) -> str:
-    """The market type that is meant when none is named."""
+def _default_market(exchange: Any) -> tuple[str, str | None]:
+    """The market type, and the direction of contracts, that ccxt means when none is named."""
+    direction = exchange.options.get("defaultSubType")
     if exchange.id in ONLY_CONTRACTS or exchange.has.get("spot") is False:
-        return "swap"
-    return str(exchange.options.get("defaultType") or "spot")
+        return "swap", direction
+    kind = str(exchange.options.get("defaultType") or "spot")
+    return kind, direction if kind in CONTRACT_TYPES else None

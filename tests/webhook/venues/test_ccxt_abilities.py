@@ -153,6 +153,32 @@ def test_the_tables_name_only_exchanges_and_credentials_that_ccxt_has():
 
 
 @pytest.mark.parametrize(
+    ("default", "symbols", "types", "expected"),
+    [
+        (("spot", None), [], [], [{}]),
+        (("spot", None), ["BTC/USDT"], [], [{}]),
+        (("spot", None), ["BTC/USDT:USDT"], [], [{"type": "swap"}]),
+        (("spot", None), ["BTC/USDT", "BTC/USDT:USDT"], [], [{"type": "spot"}, {"type": "swap"}]),
+        (("spot", None), ["BTC/USDT:USDT", "BTC/USDT:USDT-271231"], [], [{"type": "swap"}, {"type": "future"}]),
+        (("spot", None), ["BTC/USD:BTC"], [], [{"type": "swap", "subType": "inverse"}]),
+        (("spot", None), ["BTC/USDT:USDT-271231-50000-C"], [], [{"type": "option"}]),
+        (("swap", "linear"), ["BTC/USDT:USDT"], [], [{}]),
+        (("swap", None), ["BTC/USDT:USDT"], [], [{}]),
+        (("swap", "inverse"), ["BTC/USD:BTC"], [], [{}]),
+        (
+            ("swap", "linear"),
+            ["BTC/USDT:USDT", "BTC/USD:BTC", "BTC/USDT"],
+            [],
+            [{"type": "swap", "subType": "linear"}, {"type": "swap", "subType": "inverse"}, {"type": "spot"}],
+        ),
+        (("spot", None), ["BTC/USDT"], ["spot", "margin"], [{"type": "spot"}, {"type": "margin"}]),
+    ],
+)
+def test_the_whole_account_is_asked_for_in_every_market_that_it_trades_in(default, symbols, types, expected):
+    assert list(ccxt_tables.wide_markets(default, symbols, types)) == expected
+
+
+@pytest.mark.parametrize(
     ("exchange", "symbol", "market_id", "expected"),
     [
         ("binanceusdm", "BTC/USDT:USDT", None, ("BTCUSDT", "swap", True)),
