@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_BYTE_SECONDS = 10.0
 """A connection that says nothing is closed after so long."""
-READ_SECONDS = 15.0
+READ_SECONDS = 5.0
 """A request must have arrived in full after so long; then its connection is not read any more."""
 SWITCH_SECONDS = 0.0005
 GRACEFUL_SECONDS = 60
