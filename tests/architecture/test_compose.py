@@ -97,7 +97,7 @@ def test_every_default_port_is_published_and_documented():
 def test_the_kill_keys_reach_one_service_only():
     holders = [service for service, patterns in HANDED_OUT.items() if any(p.startswith("'venue_") for p in patterns)]
     assert holders == ["webhook"]
-    assert HANDED_OUT["engine"] == ["engine_accounts.json", "engine_token", "events_token"]
+    assert HANDED_OUT["engine"] == ["engine_accounts.json", "engine_token", "events_token", "sandbox_admin_token"]
 
 
 @every_lasting_service
