@@ -54,17 +54,24 @@ def application(exporter: Exporter) -> web.Application:
         exporter.name, exporter.collectors, (ProcessCollector(registry=None), PlatformCollector(registry=None))
     )
 
+    def page(subset: Subset | None, accept: str) -> tuple[bytes, str]:
+        answer = Exposed(scrape.families(subset))
+        try:
+            encode, content_type = choose_encoder(accept)
+            return encode(answer), content_type
+        except (ValueError, TypeError):  # it asks for a version that is no version
+            encode, content_type = choose_encoder("")
+            return encode(answer), content_type
+
     async def metrics(request: web.Request) -> web.Response:
         wanted = request.query.get("set", "")
         if wanted not in _SUBSETS:
             return web.Response(status=400, text="set: must be kill or rest\n")
-        answer = Exposed(scrape.families(_SUBSETS[wanted]))
-        try:
-            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-            body = encode(answer)
-        except (ValueError, TypeError):  # it asks for a version that is no version
-            encode, content_type = choose_encoder("")
-            body = encode(answer)
+        accept = request.headers.get("Accept", "")
+        if wanted == "kill":
+            body, content_type = page("kill", accept)
+        else:  # may be long: written in a thread, so that the next kill scrape need not wait for it
+            body, content_type = await asyncio.to_thread(page, _SUBSETS[wanted], accept)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def landing(_request: web.Request) -> web.Response:

@@ -24,6 +24,10 @@ _MAX_LINE: Final = 4 << 20
 _MAX_TIME_ANSWER: Final = 4096
 
 
+class FeedRefusedError(Exception):
+    """The venue answered, but not with a stream; the message holds the status."""
+
+
 class NdjsonSource:
     """One connection in a thread of its own; with ``time_path`` a second thread asks the venue for its time."""
 
@@ -80,7 +84,9 @@ class NdjsonSource:
             reason = "the venue ended it"
             try:
                 self._listen()
-            except (OSError, http.client.HTTPException, TickError) as fault:
+            except FeedRefusedError as refused:
+                reason = str(refused)
+            except Exception as fault:  # noqa: BLE001  # the border: a feed that died must not look connected
                 reason = type(fault).__name__
             heard = self._feed.connected
             with self._markets.lock:
@@ -107,7 +113,7 @@ class NdjsonSource:
             connection.request("GET", self._target, headers={"Accept": "application/x-ndjson"})
             answer = connection.getresponse()
             if answer.status != http.HTTPStatus.OK:
-                raise http.client.HTTPException(f"status {answer.status}")
+                raise FeedRefusedError(f"status {answer.status}")
             partial = b""
             while not self._stop.is_set():
                 chunk = answer.read1(_READ_BYTES)

@@ -92,7 +92,7 @@ class StateFile:
                 os.fsync(file.fileno())
             fresh.replace(self._path)
             _sync_folder(self._path.parent)
-        except OSError as fault:
+        except (OSError, ValueError, TypeError) as fault:
             self.save_failures += 1
             self._log.error("state file cannot be written", path=str(self._path), error=type(fault).__name__)
         else:

@@ -53,7 +53,7 @@ class Tail:
         while not self._stop.is_set():
             try:
                 busy = self._step()
-            except OSError as fault:
+            except Exception as fault:  # noqa: BLE001  # the border: whatever it was, the file is followed on
                 self._log.error("cannot follow the file", error=type(fault).__name__)
                 self._close()
                 busy = False
