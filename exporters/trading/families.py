@@ -12,6 +12,8 @@ from exporters.trading.events import STATES, Position
 from exporters.trading.orders import InstrumentKey
 from exporters.trading.state import EquityKey, Instrument, Pulse, State, currency_of
 
+_SETTLE_SECONDS: Final = 10.0
+
 Reader = Callable[[State, float], Iterable[Metric]]
 
 
@@ -75,14 +77,21 @@ def activity(state: State, now: float) -> Iterator[Metric]:
     yield series.CHILD_PARENT.family((key, float(ratio)) for key, ratio in worst if ratio is not None)
 
 
-def heartbeats(state: State, _now: float) -> Iterator[Metric]:
-    """When engines and strategies last spoke."""
+def heartbeats(state: State, now: float) -> Iterator[Metric]:
+    """When engines and strategies last spoke.
+
+    What they said before a restart of ours is held back for a few seconds: they could not reach us meanwhile, and a
+    heartbeat that is old for that reason must not halt them.  Who does not speak up after that is shown as old as he is.
+    """
+    settling = state.restored_at is not None and now < state.restored_at + _SETTLE_SECONDS
+    since = state.restored_at if settling and state.restored_at is not None else 0.0
+    engines = state.engines.items()
     yield series.ENGINE_HEARTBEAT.family(
-        ((name,), engine.pulse.at) for name, engine in state.engines.items() if engine.pulse is not None
+        ((name,), engine.pulse.at) for name, engine in engines if engine.pulse is not None and engine.pulse.at >= since
     )
-    yield series.STRATEGY_HEARTBEAT.family((key, pulse.at) for key, pulse in _pulses(state))
+    yield series.STRATEGY_HEARTBEAT.family((key, pulse.at) for key, pulse in _pulses(state) if pulse.at >= since)
     yield series.LAST_EVENT.family(
-        ((name,), engine.last_event) for name, engine in state.engines.items() if engine.last_event
+        ((name,), engine.last_event) for name, engine in engines if engine.last_event and engine.last_event >= since
     )
 
 

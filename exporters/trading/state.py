@@ -110,6 +110,7 @@ class State:
         self.orders = Orders(limits.open_orders, limits.parents)
         self.codes: set[str] = {OTHER}
         self.dropped = dict.fromkeys(("engines", "strategies", "instruments"), 0)
+        self.restored_at: float | None = None
 
     def expect(self, engine: str, strategy: StrategyKey, symbols: Iterable[str], codes: Iterable[str]) -> None:
         """Open the series of a configured strategy at zero, so that a rule sees its first event as an increase."""

@@ -46,6 +46,7 @@ class StateFile:
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as fault:
             self._lost(fault)
             return
+        restored.restored_at = time.time()
         self._intake.state = restored
         self._intake.marks = marks
         self.saved_at = self._path.stat().st_mtime

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.trading import snapshot
+from exporters.trading.events import parse
 from exporters.trading.intake import Intake
 from exporters.trading.snapshot import TailMark
-from exporters.trading.state import Limits, State
+from exporters.trading.state import Limits, State, apply
 from exporters.trading.store import StateFile
 from tests.exporters.lines import NOON, TYPES, line, shown, state_after
 
@@ -62,6 +63,23 @@ def test_numbers_seen_before_the_restart_are_duplicates_after_it():
     state = restored(state_after(*lines))
     intake = Intake(state, clock=lambda: NOON)
     assert intake.feed(lines, "http").duplicates == 2
+
+
+def test_heartbeats_from_before_a_restart_are_held_back_for_ten_seconds(tmp_path):
+    """Engines could not reach us while we were away: that alone must not look as if they were dead."""
+    intake = an_intake(line("heartbeat", time=NOON - 60), line("heartbeat", time=NOON - 60, strategy=None))
+    StateFile(tmp_path / "state.json", intake).save()
+    again = an_intake()
+    StateFile(tmp_path / "state.json", again).load()
+    started = again.state.restored_at
+
+    def told(now):
+        return {name for name in shown(again.state, now) if "last_heartbeat" in name or "last_event" in name}
+
+    assert told(started + 9.9) == set()
+    assert len(told(started + 10)) == 3
+    apply(again.state, parse(line("heartbeat", time=started + 1)), started + 1)
+    assert len(told(started + 2)) == 2
 
 
 def test_moving_the_start_of_the_day_keeps_the_day_under_way():
