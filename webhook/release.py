@@ -5,6 +5,7 @@ where no other switch holds them; when that fails they stay stopped, which is sa
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,11 +15,12 @@ from webhook.access import approvals
 from webhook.access.principal import Principal
 from webhook.access.refusal import Refusal
 from webhook.access.roles import Verb, may
+from webhook.actions.engine_line import EngineLine
 from webhook.actions.port import EngineState
 from webhook.errors import AndonError
 from webhook.killswitch import switch as latch
 from webhook.killswitch.port import ResumeRequest, ResumeStatus, Switch, Transaction, TripStatus
-from webhook.killswitch.states import Action, State
+from webhook.killswitch.states import State
 from webhook.notify.outbox import enqueue
 from webhook.parts import Parts
 from webhook.policy.decide import Outcome, decide
@@ -185,32 +187,40 @@ class Release:
             parts.lines.drop(trip_id)
             parts.recorder.forget(trip_id)
         with parts.store.view() as tx:
-            others = [
-                one for one in tx.switches() if one.state is not State.NORMAL and one.scope.overlaps(before.scope)
-            ]
+            held = [one for one in tx.switches() if one.state is not State.NORMAL]
         for name, line in parts.lines.engines.items():
-            engine = line.engine
-            if line.shadow or not engine.scope.overlaps(before.scope):
+            if line.shadow or not line.engine.scope.overlaps(before.scope):
                 continue
-            if any(other.scope.contains(before.scope) and other.state is State.HALTED for other in others):
+            others = [one for one in held if one.scope.overlaps(line.engine.scope)]
+            halted = [one for one in others if one.state is State.HALTED]
+            if any(other.scope.contains(before.scope) for other in halted):
                 continue
-            try:
-                state = engine.resume(before.scope, "resumed", line.timeout)
-                # What else holds inside this scope is told again: the resume was wider than it.
-                for other in others:
-                    send = engine.reduce_only if other.action is Action.REDUCE else engine.block
+            if halted and not set(before.scope.dimensions) <= set(line.engine.capabilities.scopes):
+                # It can only be resumed wider than asked, and would run where another switch holds.
+                self._tell_engine_trouble(name, before.scope, f"it stays stopped for {halted[0].scope}")
+                continue
+            self._resume_engine(line, before.scope, others)
+
+    def _resume_engine(self, line: EngineLine, scope: Scope, others: Sequence[Switch]) -> None:
+        """Let an engine trade in *scope*, and tell it again what *others* hold inside it."""
+        engine = line.engine
+        try:
+            state = engine.resume(scope, "resumed", line.timeout)
+            for other in sorted(others, key=lambda one: one.state.rank):
+                if other.scope.overlaps(scope):
+                    send = engine.reduce_only if other.state is State.DEGRADED else engine.block
                     send(other.scope, f"still held by trip {other.trip_id}", line.timeout)
-            except AndonError as error:
-                self._tell_engine_trouble(name, before.scope, str(error))
-                continue
-            if state is not EngineState.RUNNING:
-                self._tell_engine_trouble(name, before.scope, f"it answered {state.value}")
+        except AndonError as error:
+            self._tell_engine_trouble(engine.name, scope, str(error))
+            return
+        if state is not EngineState.RUNNING:
+            self._tell_engine_trouble(engine.name, scope, f"it answered {state.value}")
 
     def _tell_engine_trouble(self, engine: str, scope: Scope, error: str) -> None:
         parts = self._parts
         now = parts.clock.now()
         log.error("engine.not_resumed", engine=engine, scope=str(scope), error=error)
-        headline = f"{scope} is resumed, but engine {engine} was not told: {error}; resume it by its own control"
+        headline = f"{scope} is resumed, but engine {engine} is not: {error}"
         with parts.store.begin() as tx:
             tx.append("engine_not_resumed", ACTOR, {"engine": engine, "scope": str(scope), "error": error}, now)
             enqueue(tx, parts.composer.fault(f"resume/{engine}/{scope}", headline, now), parts.notifiers)

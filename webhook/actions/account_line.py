@@ -156,6 +156,24 @@ class AccountLine:
             demands, self._uncancelled = self._uncancelled, []
         if not demands:
             return
+        try:
+            report = self._send_unread(demands)
+        finally:
+            # Whatever happened, the loop must go and look.
+            with self._wake:
+                for demand in demands:
+                    demand.cancel_answered = True
+                self._wake.notify_all()
+        self._report([self._finding(Found.CANCEL_DONE, demand, detail=_told(report)) for demand in demands])
+
+    def _cancel_unread(self, demands: Sequence[Demand]) -> None:
+        """What cannot be read can still be cancelled, where everything in reach is in scope."""
+        whole = [one for one in demands if one.action is not Action.REDUCE and self._reach(one).whole]
+        if whole and not self._shadow:
+            report = self._send_unread(whole)
+            log.warning("line.cancelled_unread", venue_account=self.venue.name, **_told(report))
+
+    def _send_unread(self, demands: Sequence[Demand]) -> CancelReport:
         reaches = [self._reach(demand) for demand in demands]
         symbols: tuple[str, ...] | None = None
         if all(one.symbols is not None for one in reaches):
@@ -166,15 +184,7 @@ class AccountLine:
             for demand in demands:
                 self._first_sent(demand.trip_id, now)
 
-        try:
-            report = self.venue.cancel_everything(symbols, sent, self._limits.venue_timeout)
-        finally:
-            # Whatever happened, the loop must go and look.
-            with self._wake:
-                for demand in demands:
-                    demand.cancel_answered = True
-                self._wake.notify_all()
-        self._report([self._finding(Found.CANCEL_DONE, demand, detail=_told(report)) for demand in demands])
+        return self.venue.cancel_everything(symbols, sent, self._limits.venue_timeout)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -321,6 +331,8 @@ class AccountLine:
             found = Found.LATE if late else Found.LEFT
             findings.append(replace(self._finding(found, demand, detail=detail), known=False))
         self._report(findings)
+        if not self._hold:
+            self._cancel_unread([one for one in demands if not one.kept or one.broken])
 
     # -- what is in scope -------------------------------------------------------------------------------------------
 
