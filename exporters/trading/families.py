@@ -81,7 +81,8 @@ def heartbeats(state: State, now: float) -> Iterator[Metric]:
     """When engines and strategies last spoke.
 
     What they said before a restart of ours is held back for a few seconds: they could not reach us meanwhile, and a
-    heartbeat that is old for that reason must not halt them.  Who does not speak up after that is shown as old as he is.
+    heartbeat that is old for that reason must not halt them.  Who does not speak up after that is shown as old as he
+    is.
     """
     settling = state.restored_at is not None and now < state.restored_at + _SETTLE_SECONDS
     since = state.restored_at if settling and state.restored_at is not None else 0.0
