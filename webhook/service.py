@@ -213,7 +213,7 @@ class Service(Reading):
     def adopt(self) -> int:
         """Bring what was decided without the store into it; returns how many trips. Raises `StoreOutageError`.
 
-        A trip that the store has meanwhile as strong or stronger is dropped: the sender sent again, it is the same kill.
+        A trip that the store has meanwhile as strong or stronger is dropped: it was sent again, and is the same kill.
         """
         if not self._memory_used:
             return 0

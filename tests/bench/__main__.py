@@ -18,9 +18,8 @@ def main() -> int:
     chosen = parser.parse_args().parts or [
         part for part in PARTS if (Path(__file__).parent / f"bench_{part}.py").exists()
     ]
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}\n"
-    )
+    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    print(f"{platform.machine()}, Python {platform.python_version()}, {now}\n")
     met = True
     for part in chosen:
         with tempfile.TemporaryDirectory(prefix=f"andon-bench-{part}-") as folder:

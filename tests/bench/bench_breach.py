@@ -1,7 +1,7 @@
 """From a breach in the exporter to the first cancel at the venue, through the whole running line.
 
-Real exporter, Prometheus, Alertmanager, webhook and venue, with the shipped rules and routes.  Fifty strategies share an
-account; one after another reports half of its equity gone.  As the account is shared, the webhook must read the open
+Real exporter, Prometheus, Alertmanager, webhook and venue, with the shipped rules and routes.  Fifty strategies share
+an account; one after another reports half of its equity gone.  As the account is shared, the webhook must read the open
 orders before it may cancel any: the slower of the two ways.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import INTAKE_TOKEN, running_webhook, write_config
@@ -38,7 +38,7 @@ class Reporting:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Reporting":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -110,7 +110,7 @@ def a_trading_exporter(folder: Path) -> Iterator[str]:
             lambda: _open(f"http://{host}/healthz"),
             seconds=20,
             what="the exporter",
-            hint=lambda: (folder / "exporter.log").read_text(),
+            hint=(folder / "exporter.log").read_text,
         )
         yield host
     finally:
@@ -157,7 +157,7 @@ def bench(folder: Path) -> list[Report]:
             venue.seed("mm", 5, prefix=f"{strategy}_")
             before = venue.admin("GET", "requests?limit=0")["last"]
             # Not in step with the scrapes.
-            time.sleep(0.3 + random.random() * 0.4)  # noqa: S311
+            time.sleep(0.3 + random.random() * 0.4)
             mono, wall = reporting.breach(strategy)
             asked = wait_until(
                 lambda before=before: venue.admin("GET", f"requests?since={before}&method=DELETE")["requests"],

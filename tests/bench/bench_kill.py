@@ -4,10 +4,12 @@ import json
 import subprocess
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import SYMBOLS, RunningWebhook, an_alert, running_webhook, write_config
@@ -66,9 +68,6 @@ def an_idle_prometheus(folder: Path) -> Iterator[str]:
 
 
 def _answers(url: str) -> bool:
-    import urllib.request
-    from urllib.error import URLError
-
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return answer.status == 200
@@ -222,6 +221,7 @@ def storm(webhook: RunningWebhook, venue: RunningVenue) -> Report:
             Row("each of 200 POSTs at once, to 200", times),
         ],
         [
-            "300 of 300 and 100 of 100 scopes tripped, each once (counted in the journal); 300 repeats and 100 doubles were told so"
+            "300 of 300 and 100 of 100 scopes tripped, each once (counted in the journal);",
+            "300 repeats and 100 doubles were answered `already`",
         ],
     )

@@ -102,11 +102,11 @@ class RunningWebhook:
             time.sleep(0.01)
 
     def resident_mebibytes(self) -> float:
-        """Resident memory of all processes of the service, in MiB."""
+        """Resident memory of all processes of the service, in MiB; a page that two of them share counts once (PSS)."""
         total = 0
         for pid in [self.process.pid, *children(self.process.pid)]:
-            status = Path(f"/proc/{pid}/status").read_text()
-            total += int(status.split("VmRSS:")[1].split()[0])
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(rollup.split("Pss:")[1].split()[0])
         return total / 1024
 
 

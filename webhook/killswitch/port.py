@@ -56,8 +56,8 @@ class Trip:
     (found firing by the poll), ``operator`` or ``truncated``; ``actor`` who (operator's name, or the alert's name).
     ``labels`` and ``annotations`` are the alert's.  ``stages`` maps a stage (``received``, ``stored``, ``blocked``,
     ``first_cancel_sent``, ``empty``, ``flat``) to the seconds since the service received the request; ``started_at`` is
-    the alert's own start (``startsAt``), ``received_at`` when the service got it.  ``residual`` holds, per venue account,
-    what was left at the last re-read: ``{"orders": n, "notional": "1.0", "positions": n, "at": iso}``.
+    the alert's own start (``startsAt``), ``received_at`` when the service got it.  ``residual`` holds, per venue
+    account, what was left at the last re-read: ``{"orders": n, "notional": "1.0", "positions": n, "at": iso}``.
     """
 
     id: str
@@ -135,7 +135,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One alert, from its start: keyed by the hash of its labels and ``starts_at``, so that a repeat is known as one."""
+    """One alert, from its start: keyed by its labels' hash and ``starts_at``, so that a repeat is known as one."""
 
     fingerprint: str
     starts_at: datetime
@@ -182,8 +182,8 @@ class Parcel:
     """One notice on its way to one notifier, in the durable outbox.
 
     ``notice`` is the JSON of a `webhook.notify.port.Notice`; ``next_at`` when it may be tried (again); ``status`` is
-    ``waiting``, ``sent`` or ``failed`` (given up: permanent refusal or too old).  Parcels of one ``key`` and notifier go
-    out in the order of ``id``, so that a resolve never overtakes its trigger.
+    ``waiting``, ``sent`` or ``failed`` (given up: permanent refusal or too old).  Parcels of one ``key`` and notifier
+    go out in the order of ``id``, so that a resolve never overtakes its trigger.
     """
 
     id: int

@@ -116,7 +116,7 @@ class Composer:
             NoticeKind.VERIFIED,
             trip,
             "info",
-            f"SHADOW {trip.scope}: NOTHING was sent; would have cancelled {orders} orders, closed {positions} positions",
+            f"SHADOW {trip.scope}: NOTHING was sent; would have cancelled {orders} orders, closed {positions}",
         )
 
     def resume_requested(self, request: ResumeRequest) -> Notice:
