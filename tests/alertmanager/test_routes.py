@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.monitoring import ROOT, MissingProgramError, every
 from tests.prometheus.ruleset import alerts, kill_alerts
-from tests.stack import ROOT, MissingProgramError, every
 
 CONFIG = ROOT / "alertmanager" / "alertmanager.yml"
 KILL = 'kill_action=~"reduce|halt|flatten"'
@@ -57,7 +57,11 @@ def test_the_file_loads(amtool: Path) -> None:
 def test_every_shipped_alert_goes_where_its_labels_say(amtool: Path) -> None:
     people = {"critical": "page", "warning": "tell", "info": "show", "none": "show"}
     wanted = {
-        (rule.labels["severity"], rule.labels.get("kill_action", ""), rule.alert if rule.alert == "Watchdog" else "Other")
+        (
+            rule.labels["severity"],
+            rule.labels.get("kill_action", ""),
+            rule.alert if rule.alert == "Watchdog" else "Other",
+        )
         for rule in alerts()
     }
     assert len(wanted) > 4

@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import INTAKE_TOKEN, running_webhook, write_config
+from tests.monitoring import Monitoring, free_host, wait_until
 from tests.sandbox_fixtures import ROOT, running_venue
-from tests.stack import Monitoring, free_host, wait_until
 
 BREACHES = 50
 STRATEGIES = [f"bench-{number:02}" for number in range(BREACHES)]

@@ -13,8 +13,8 @@ from urllib.error import URLError
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import SYMBOLS, RunningWebhook, an_alert, running_webhook, write_config
+from tests.monitoring import find, free_host, wait_until
 from tests.sandbox_fixtures import RunningVenue, running_venue, usdm_client
-from tests.stack import find, free_host, wait_until
 
 ACCOUNTS = ("mm", "trend", "meanrev")
 POSTS = 300

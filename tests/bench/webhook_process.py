@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.monitoring import free_host
 from tests.sandbox_fixtures import ROOT, RunningVenue
-from tests.stack import free_host
 
 INTAKE_TOKEN = "bench-intake-token-0123456789abcdef"
 OPERATORS = {"alice": "alice-token-0123456789abcdef0123", "bob": "bob-token-0123456789abcdef012345"}

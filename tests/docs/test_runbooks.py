@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.monitoring import MissingProgramError, find
 from tests.prometheus.ruleset import RUNBOOKS, Rule, alerts, kill_alerts, metrics_of, rules
-from tests.stack import MissingProgramError, find
 from webhook.telemetry import Telemetry
 
 SECTIONS = ["Meaning", "Impact", "What the kill did by itself", "Diagnosis", "How to come back"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.monitoring import ROOT, MissingProgramError, find
 from tests.prometheus.ruleset import RULES, rules
-from tests.stack import ROOT, MissingProgramError, find
 
 PAGE = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
 

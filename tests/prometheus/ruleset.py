@@ -6,7 +6,7 @@ from functools import cache
 
 import yaml
 
-from tests.stack import ROOT
+from tests.monitoring import ROOT
 
 RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"

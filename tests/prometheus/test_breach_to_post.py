@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.stack import Monitoring, wait_until
+from tests.monitoring import Monitoring, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 

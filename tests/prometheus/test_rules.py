@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.monitoring import ROOT, MissingProgramError, every
 from tests.prometheus.ruleset import (
     RULES,
     RUNBOOK_URL,
@@ -20,7 +21,6 @@ from tests.prometheus.ruleset import (
     metrics_of,
     rules,
 )
-from tests.stack import ROOT, MissingProgramError, every
 from webhook.telemetry import Telemetry
 
 HERE = Path(__file__).parent
