@@ -46,6 +46,25 @@ class Receipt:
     stored: bool = True
 
 
+@dataclass(slots=True)
+class Wanted:
+    """One request that waits for its turn to be written, and what came of it."""
+
+    decide_all: Callable[[Pull], None]
+    now: datetime
+    started: float
+    source: str
+    replays: frozenset[str]
+    pull: Pull | None = None
+    outage: str | None = None
+    fault: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether somebody else's turn has taken it along."""
+        return self.pull is not None or self.fault is not None
+
+
 class Service(Reading):
     """Takes alerts and people's commands; thread-safe, and safe beside other processes on the same store."""
 
@@ -53,6 +72,9 @@ class Service(Reading):
         super().__init__(parts)
         self._rulings = Rulings(parts)
         self._release = Release(parts)
+        self._turn = threading.Lock()
+        self._gathering = threading.Lock()
+        self._waiting: list[Wanted] = []
         self._memory_lock = threading.Lock()
         self._memory_used = False
 
@@ -156,46 +178,81 @@ class Service(Reading):
         source: str,
         replays: frozenset[str] = frozenset(),
     ) -> Pull:
-        """Run *decide_all* in one transaction and launch what it planned; from memory when the store is out."""
+        """Run *decide_all* in one transaction and launch what it planned; from memory when the store is out.
+
+        Requests that come while another one is being written share the next transaction: in a storm of alerts nobody
+        waits for more than two.
+        """
+        wanted = Wanted(decide_all, now, started, source, replays)
+        with self._gathering:
+            self._waiting.append(wanted)
+        with self._turn:
+            if not wanted.done:
+                with self._gathering:
+                    group, self._waiting = self._waiting, []
+                self._together(group)
+        if wanted.fault is not None:
+            raise wanted.fault
+        if wanted.outage is not None:
+            raise StoreOutageError(wanted.outage)
+        assert wanted.pull is not None  # noqa: S101 - what `_together` leaves
+        return wanted.pull
+
+    def _together(self, group: list[Wanted]) -> None:
+        """Decide, write and launch all of *group*; one that is at fault does not take the others along."""
         parts = self.parts
         try:
             self.adopt()
             with parts.store.begin() as tx:
-                pull = self._start(tx, now, started, source, replays)
-                decide_all(pull)
+                pulls = self._decide(tx, group)
         except StoreOutageError as error:
             parts.telemetry.store_failures.inc()
             log.critical("store.out", error=str(error), then="the kill runs from memory")
             with self._memory_lock:
                 with parts.memory.begin() as tx:
-                    pull = self._start(tx, now, started, source, replays)
-                    decide_all(pull)
-                self._memory_used = self._memory_used or bool(pull.plans)
-            parts.telemetry.from_memory.inc(len(pull.plans))
-            self._launch(pull, parts.memory)
-            raise
-        self._launch(pull, parts.store)
-        return pull
+                    pulls = self._decide(tx, group)
+                self._memory_used = self._memory_used or any(pull.plans for pull in pulls)
+            parts.telemetry.from_memory.inc(sum(len(pull.plans) for pull in pulls))
+            for wanted in group:
+                wanted.outage = str(error)
+            self._launch(pulls, parts.memory)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked, who raises it
+            if len(group) > 1:
+                for wanted in group:
+                    self._together([wanted])
+            else:
+                group[0].fault = error
+        else:
+            self._launch(pulls, parts.store)
 
-    def _start(self, tx: Transaction, now: datetime, started: float, source: str, replays: frozenset[str]) -> Pull:
-        budget = self.parts.policy.budget
-        return Pull(tx, now, started, source, tx.count_trips(now - budget.window), replays)
+    def _decide(self, tx: Transaction, group: list[Wanted]) -> list[Pull]:
+        trips = tx.count_trips(min(wanted.now for wanted in group) - self.parts.policy.budget.window)
+        pulls = []
+        for wanted in group:
+            pull = Pull(tx, wanted.now, wanted.started, wanted.source, trips, wanted.replays)
+            wanted.decide_all(pull)
+            trips = pull.recent_trips
+            wanted.pull = pull
+            pulls.append(pull)
+        return pulls
 
-    def _launch(self, pull: Pull, store: Store) -> None:
+    def _launch(self, pulls: list[Pull], store: Store) -> None:
         """It is written (or cannot be): act."""
         parts = self.parts
-        for trip_id in pull.superseded:
+        gone = {trip_id for pull in pulls for trip_id in pull.superseded}
+        for trip_id in gone:
             parts.lines.drop(trip_id)
             parts.recorder.forget(trip_id)
-        if not pull.plans:
+        plans = [plan for pull in pulls for plan in pull.plans if plan.trip.id not in gone]
+        if not plans:
             return
-        parts.recorder.follow(pull.plans, store)
+        parts.recorder.follow(plans, store)
         if store is parts.store:
             stored = parts.clock.monotonic()
-            for planned in pull.plans:
+            for planned in plans:
                 parts.recorder.stage(planned.trip.id, "stored", stored)
-        parts.lines.launch(pull.plans)
-        for planned in pull.plans:
+        parts.lines.launch(plans)
+        for planned in plans:
             trip = planned.trip
             parts.telemetry.trips.labels(trip.action.value, trip.source).inc()
             if "received" in trip.stages:
