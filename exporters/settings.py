@@ -5,41 +5,40 @@ is an index into a list (``ANDON_EXPORTERS__MARKET_DATA__FEEDS__0__URL``); value
 ever named as files.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from exporters.market_data.settings import CaptureFeed, MarketDataSettings, NdjsonFeed
+from exporters.section import Listen, Name, Section
+from exporters.system.settings import ProbedVenue, Process, SystemSettings
+
+__all__ = [
+    "CaptureFeed",
+    "ConfigError",
+    "EventsIntake",
+    "ExpectedStrategy",
+    "Fault",
+    "Listen",
+    "MarketDataSettings",
+    "NdjsonFeed",
+    "ProbedVenue",
+    "Process",
+    "Settings",
+    "SystemSettings",
+    "TradingLimits",
+    "TradingSettings",
+    "load",
+]
 
 PREFIX: Final = "ANDON_EXPORTERS__"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^\S+$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Listen(_Section):
-    """Where the exporter serves; port 0 takes a free one."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65_535)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-
-class EventsIntake(_Section):
+class EventsIntake(Section):
     """How trading events come in: by POST (with the bearer token in ``token_file``) and from followed files."""
 
     http: bool = True
@@ -57,7 +56,7 @@ class EventsIntake(_Section):
         return token
 
 
-class ExpectedStrategy(_Section):
+class ExpectedStrategy(Section):
     """A strategy whose series start at zero before its first event."""
 
     name: Name
@@ -67,7 +66,7 @@ class ExpectedStrategy(_Section):
     symbols: tuple[Name, ...] = ()
 
 
-class TradingLimits(_Section):
+class TradingLimits(Section):
     """Upper bounds of memory; an event more than ``max_ahead`` seconds ahead of our clock is malformed."""
 
     engines: int = Field(default=32, ge=1)
@@ -79,7 +78,7 @@ class TradingLimits(_Section):
     max_ahead: float = Field(default=60.0, ge=0)
 
 
-class TradingSettings(_Section):
+class TradingSettings(Section):
     """``day_starts_at`` is UTC; without a ``state_file`` peaks, day starts and seq marks do not survive a restart."""
 
     listen: Listen = Listen(port=9103)
@@ -97,111 +96,7 @@ class TradingSettings(_Section):
         return int(hours) * 3600 + int(minutes) * 60
 
 
-class _Feed(_Section):
-    venue: Name
-    market: Literal["usdm", "spot"] = "usdm"
-    symbols: tuple[Name, ...] = Field(min_length=1, max_length=10_000)
-
-    @field_validator("symbols")
-    @classmethod
-    def _unified(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        for symbol in symbols:
-            if "/" not in symbol:
-                raise ValueError(
-                    f"{symbol}: write it in the unified form, such as BTC/USDT:USDT (perpetual) or BTC/USDT (spot)"
-                )
-        if len(set(symbols)) != len(symbols):
-            raise ValueError("a symbol is named twice")
-        return symbols
-
-    @model_validator(mode="after")
-    def _fits_market(self) -> Self:
-        wrong = [symbol for symbol in self.symbols if (":" in symbol) != (self.market == "usdm")]
-        if wrong:
-            raise ValueError(f"{wrong[0]}: not a symbol of the {self.market} market")
-        return self
-
-
-class NdjsonFeed(_Feed):
-    """The sandbox venue's market stream at ``url``; with ``time_path`` its clock is measured by round trips.
-
-    ``idle_seconds`` without a byte, a ping included, end the connection.
-    """
-
-    source: Literal["ndjson"]
-    url: Url
-    streams: tuple[Literal["trade", "depth", "bookTicker"], ...] = ("trade", "depth", "bookTicker")
-    time_path: Annotated[str, StringConstraints(pattern=r"^/\S*$")] | None = None
-    time_every_seconds: Seconds = 5.0
-    idle_seconds: Seconds = 5.0
-
-
-class CaptureFeed(_Feed):
-    """A recorded capture, played in its own time and moved to now (``recorded``) or as ``fast`` as it can be read."""
-
-    source: Literal["capture"]
-    file: Path
-    pace: Literal["recorded", "fast"] = "recorded"
-
-
-Feed = Annotated[NdjsonFeed | CaptureFeed, Field(discriminator="source")]
-
-
-class MarketDataSettings(_Section):
-    """The fastest message is that of ``offset_window_seconds``; prices older than ``expire_seconds`` are absent."""
-
-    listen: Listen = Listen(port=9102)
-    feeds: tuple[Feed, ...] = ()
-    offset_window_seconds: Seconds = 600.0
-    expire_seconds: Seconds = 60.0
-
-
-class Process(_Section):
-    """A process that must run: found by part of its ``cmdline`` or a ``pid_file``, or asked at ``health_url``.
-
-    With ``health_url`` that alone decides whether it is up; its start time is ``started_at`` of the JSON at
-    ``status_url``, ``process_start_time_seconds`` of the page at ``metrics_url``, or what the process table says.
-    """
-
-    name: Name
-    cmdline: str | None = Field(default=None, min_length=3)
-    pid_file: Path | None = None
-    health_url: Url | None = None
-    status_url: Url | None = None
-    metrics_url: Url | None = None
-
-    @model_validator(mode="after")
-    def _can_be_found(self) -> Self:
-        if self.cmdline is None and self.pid_file is None and self.health_url is None:
-            raise ValueError("name one of cmdline, pid_file and health_url")
-        if self.cmdline is not None and self.pid_file is not None:
-            raise ValueError("name only one of cmdline and pid_file")
-        if self.health_url is None and (self.status_url or self.metrics_url):
-            raise ValueError("status_url and metrics_url go with health_url")
-        return self
-
-
-class ProbedVenue(_Section):
-    """A venue whose way is measured; ``time_path`` answers ``{"serverTime": milliseconds}``."""
-
-    venue: Name
-    url: Url
-    time_path: Annotated[str, StringConstraints(pattern=r"^/\S*$")] = "/fapi/v1/time"
-
-
-class SystemSettings(_Section):
-    """How often host, processes and venues are looked at; a probe that takes ``timeout_seconds`` has failed."""
-
-    listen: Listen = Listen(port=9101)
-    processes: tuple[Process, ...] = ()
-    venues: tuple[ProbedVenue, ...] = ()
-    host_seconds: Seconds = 1.0
-    process_seconds: Seconds = 1.0
-    venue_seconds: Seconds = 2.0
-    timeout_seconds: Seconds = 2.0
-
-
-class Settings(_Section):
+class Settings(Section):
     """The whole file."""
 
     system: SystemSettings = SystemSettings()

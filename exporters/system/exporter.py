@@ -5,8 +5,8 @@ from typing import Final
 from exporters.scrape import Collector
 from exporters.series import Series
 from exporters.serve import Exporter
-from exporters.settings import SystemSettings
 from exporters.system import host, processes, series, venues
+from exporters.system.settings import SystemSettings
 from exporters.system.watch import Watch
 
 NAME: Final = "system"

@@ -13,9 +13,9 @@ import orjson
 import psutil
 from prometheus_client.metrics_core import Metric
 
-from exporters.settings import Process
 from exporters.system import series
 from exporters.system.ask import AskError, fetch
+from exporters.system.settings import Process
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""The system exporter's part of the configuration."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from exporters.section import Listen, Name, Seconds, Section, Url, UrlPath
+
+
+class Process(Section):
+    """A process that must run: found by part of its ``cmdline`` or a ``pid_file``, or asked at ``health_url``.
+
+    With ``health_url`` that alone decides whether it is up; its start time is ``started_at`` of the JSON at
+    ``status_url``, ``process_start_time_seconds`` of the page at ``metrics_url``, or what the process table says.
+    """
+
+    name: Name
+    cmdline: str | None = Field(default=None, min_length=3)
+    pid_file: Path | None = None
+    health_url: Url | None = None
+    status_url: Url | None = None
+    metrics_url: Url | None = None
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Self:
+        if self.cmdline is None and self.pid_file is None and self.health_url is None:
+            raise ValueError("name one of cmdline, pid_file and health_url")
+        if self.cmdline is not None and self.pid_file is not None:
+            raise ValueError("name only one of cmdline and pid_file")
+        if self.health_url is None and (self.status_url or self.metrics_url):
+            raise ValueError("status_url and metrics_url go with health_url")
+        return self
+
+
+class ProbedVenue(Section):
+    """A venue whose way is measured; ``time_path`` answers ``{"serverTime": milliseconds}``."""
+
+    venue: Name
+    url: Url
+    time_path: UrlPath = "/fapi/v1/time"
+
+
+class SystemSettings(Section):
+    """How often host, processes and venues are looked at; a probe that takes ``timeout_seconds`` has failed."""
+
+    listen: Listen = Listen(port=9101)
+    processes: tuple[Process, ...] = ()
+    venues: tuple[ProbedVenue, ...] = ()
+    host_seconds: Seconds = 1.0
+    process_seconds: Seconds = 1.0
+    venue_seconds: Seconds = 2.0
+    timeout_seconds: Seconds = 2.0
