@@ -49,7 +49,11 @@ def drill(arguments: list[str]) -> int:
     if not environ.get("ANDON_TOKEN"):
         environ["ANDON_TOKEN"] = mint(OPERATORS_FILE, {"drill": Role.TRADER}, lifetime=timedelta(hours=1))["drill"]
         hand_out_secrets()
-    command = [sys.executable, "-m", "webhook", "drill", f"--venue-token-file={SECRETS / 'sandbox_admin_token'}"]
+    tokens = (
+        f"--engine-token-file={SECRETS / 'engine_token'}",
+        f"--venue-token-file={SECRETS / 'sandbox_admin_token'}",
+    )
+    command = [sys.executable, "-m", "webhook", "drill", *tokens]
     return subprocess.run([*command, *arguments], cwd=ROOT, env=environ, check=False).returncode  # noqa: S603
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from bin.stack.operators import mint
@@ -18,70 +19,82 @@ HOST_FILES = ("ANDON_REPLAY", "ANDON_CONFIG", "ANDON_EXPORTERS_CONFIG")
 HEALTHY_WITHIN_SECONDS = 300.0
 
 
-def _compose(*arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+def _environ() -> dict[str, str]:
     environ = dict(os.environ)
     for variable in HOST_FILES:
         file = host_file(environ, variable)
         if file is not None:
             environ[variable] = str(file)
-    return subprocess.run(  # noqa: S603
-        [*COMPOSE, *arguments],
-        cwd=ROOT,
-        env=environ,
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE if quiet else None,
-    )
+    return environ
+
+
+def _compose(*arguments: str) -> None:
+    """Run Compose with its output on the terminal; raises SetupError when it fails."""
+    if subprocess.run([*COMPOSE, *arguments], cwd=ROOT, env=_environ(), check=False).returncode != 0:  # noqa: S603
+        raise SetupError(f"docker compose {' '.join(arguments)} failed; the output above says why.")
 
 
 def _states() -> dict[str, tuple[str, str, int]]:
     """Service -> (state, health, exit code) of every container of this project, stopped ones included."""
-    answer = _compose("ps", "--all", "--format", "json", quiet=True).stdout.strip()
+    command = [*COMPOSE, "ps", "--all", "--format", "json"]
+    answer = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=_environ(), check=False, text=True, stdout=subprocess.PIPE
+    ).stdout.strip()
     # One JSON array in older releases of Compose, one object a line in newer ones.
-    rows = json.loads(answer or "[]") if answer.startswith("[") else [json.loads(line) for line in answer.splitlines()]
+    rows = json.loads(answer) if answer.startswith("[") else [json.loads(line) for line in answer.splitlines()]
     return {row["Service"]: (row["State"], row.get("Health") or "", int(row.get("ExitCode") or 0)) for row in rows}
 
 
-def _wait_until_healthy(started: float) -> None:
+def _start_and_tell() -> None:
+    """Start everything; each service says when it is healthy. Raises SetupError when one is not.
+
+    `docker compose up` returns when the last dependency is healthy, so it runs beside the telling.
+    """
+    started = time.monotonic()
     told: set[str] = set()
-    while True:
-        states = _states()
-        for name, (state, health, code) in sorted(states.items()):
-            if state == "exited" and code != 0:
-                _compose("logs", "--tail", "20", name)
-                raise SetupError(f"{name} ended with status {code}.")
-            done = health == "healthy" or (state == "exited" and code == 0)
-            if done and name not in told:
-                told.add(name)
-                verdict = "healthy" if state == "running" else "done"
-                sys.stdout.write(f"  \u2713 {name:<22} {verdict} after {time.monotonic() - started:5.1f} s\n")
-                sys.stdout.flush()
-        if states and told == set(states):
-            return
-        if time.monotonic() - started > HEALTHY_WITHIN_SECONDS:
-            raise SetupError(f"Not healthy in time: {', '.join(sorted(set(states) - told))}. See: docker compose logs")
-        time.sleep(0.5)
+    with tempfile.TemporaryFile("w+") as output:
+        # The one-shots run anew each time, so that the services get the tokens that were minted just now.
+        starting = subprocess.Popen(  # noqa: S603
+            [*COMPOSE, "up", "--detach", "--no-build"], cwd=ROOT, env=_environ(), stdout=output, stderr=output
+        )
+        try:
+            while True:
+                ended = starting.poll() is not None
+                states = _states()
+                for name, (state, health, code) in sorted(states.items()):
+                    done = health == "healthy" or (state == "exited" and code == 0 and not health)
+                    if done and name not in told:
+                        told.add(name)
+                        verdict = "healthy" if health else "done"
+                        say(f"  \u2713 {name:<22} {verdict} after {time.monotonic() - started:5.1f} s")
+                if ended and starting.returncode != 0:
+                    output.seek(0)
+                    raise SetupError(f"docker compose up failed:\n{output.read()[-2000:]}\nSee: docker compose logs")
+                if ended and told == states.keys():
+                    return
+                if time.monotonic() - started > HEALTHY_WITHIN_SECONDS:
+                    late = ", ".join(sorted(states.keys() - told))
+                    raise SetupError(f"Not healthy in time: {late}. See: docker compose logs")
+                time.sleep(0.5)
+        finally:
+            if starting.poll() is None:
+                starting.terminate()
+                starting.wait()
 
 
 def up(*, detach: bool) -> None:
     """Build and start everything; stay until Ctrl-C, or with `detach` return when it is healthy."""
     ports = read_ports(os.environ) | {"grafana": int(os.environ.get(port_variable("grafana"), GRAFANA_PORT))}
     tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
-    if _compose("build").returncode != 0:
-        raise SetupError("The images could not be built; the output above says why.")
-    started = time.monotonic()
-    # The one-shots run anew each time, so that the services get the tokens that were minted just now.
-    if _compose("up", "--detach", "--no-build", "--quiet-pull").returncode != 0:
-        raise SetupError("docker compose up failed; the output above says why.")
+    _compose("build")
     try:
-        _wait_until_healthy(started)
-        sys.stdout.write(summary(ports, tokens, docker=True))
-        sys.stdout.flush()
+        _start_and_tell()
+        say(summary(ports, tokens, docker=True))
         if detach:
             return
         _until_asked_to_stop()
     except KeyboardInterrupt:
-        sys.stdout.write("\n")
+        say("")
     down()
 
 
@@ -94,14 +107,12 @@ def _until_asked_to_stop() -> None:
 
 def down() -> None:
     """Stop and remove the containers; the volumes (journal, metrics) are kept."""
-    if _compose("down").returncode != 0:
-        raise SetupError("docker compose down failed; the output above says why.")
+    _compose("down")
 
 
 def reload() -> None:
     """Have Prometheus and Alertmanager read their configuration again."""
-    if _compose("kill", "--signal", "HUP", "prometheus", "alertmanager").returncode != 0:
-        raise SetupError("Prometheus or Alertmanager is not running: make up")
+    _compose("kill", "--signal", "HUP", "prometheus", "alertmanager")
 
 
 def logs() -> None:
@@ -113,3 +124,9 @@ def hand_out_secrets() -> None:
     """Copy what changed in secrets/ to the services that may read it."""
     if "webhook" in _states():
         _compose("run", "--rm", "secrets")
+
+
+def say(text: str) -> None:
+    """A line for the person who ran `make up`."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -4,6 +4,7 @@ The committed configuration speaks Compose: `webhook:8700`, `/run/secrets/...`, 
 same files with those names replaced by loopback ports and paths under .run/, so that nothing is configured twice.
 """
 
+import os
 import re
 import shutil
 import socket
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ROOT / ".run"
-SECRETS = ROOT / "secrets"
+# Elsewhere for tests, which must not touch the stack and the secrets of whoever runs them.
+RUN = Path(os.environ.get("ANDON_RUN") or ROOT / ".run")
+SECRETS = Path(os.environ.get("ANDON_SECRETS") or ROOT / "secrets")
 OPERATORS_FILE = SECRETS / "operators.json"
 HOST = "127.0.0.1"
 
@@ -146,11 +148,13 @@ def host_file(environ: Mapping[str, str], variable: str) -> Path | None:
     return file
 
 
-def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Service, ...], ...]:
+def services(
+    ports: Mapping[str, int], *, replay: Path | None, run: Path = RUN, secrets: Path = SECRETS
+) -> tuple[tuple[Service, ...], ...]:
     """The stack in waves: a wave is started when every service of the wave before it is healthy."""
     python = sys.executable
-    config = RUN / "config"
-    state = RUN / "state"
+    config = run / "config"
+    state = run / "state"
     recording = (f"--replay={replay}", "--loop") if replay else ()
 
     def sandbox(name: str, *arguments: str) -> Service:
@@ -167,7 +171,7 @@ def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Se
 
     return (
         (
-            sandbox("venue", f"--accounts={SECRETS / 'sandbox_accounts.json'}", *recording),
+            sandbox("venue", f"--accounts={secrets / 'sandbox_accounts.json'}", *recording),
             sandbox("pager"),
             exporter("trading"),
         ),
@@ -175,10 +179,10 @@ def services(ports: Mapping[str, int], *, replay: Path | None) -> tuple[tuple[Se
             sandbox(
                 "engine",
                 f"--venue-url=http://{HOST}:{ports['venue']}",
-                f"--accounts={SECRETS / 'engine_accounts.json'}",
+                f"--accounts={secrets / 'engine_accounts.json'}",
                 f"--events-url=http://{HOST}:{ports['trading-exporter']}/api/v1/events",
-                f"--events-token-file={SECRETS / 'events_token'}",
-                f"--control-token-file={SECRETS / 'engine_token'}",
+                f"--events-token-file={secrets / 'events_token'}",
+                f"--control-token-file={secrets / 'engine_token'}",
                 f"--state-file={state / 'engine.json'}",
             ),
             exporter("market-data"),
