@@ -82,7 +82,9 @@ def a_process(folder: Path, **changes: Any) -> Iterator[Process]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "webhook", "serve", "--config", str(folder / "andon.yml")],
-            cwd=ROOT, stdout=out, stderr=out,
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
         )
     running = Process(process, log, folder, token=token)
     try:
@@ -113,8 +115,11 @@ def a_request(body: bytes, *, length: int | None = None) -> bytes:
 
 def a_kill(**labels: str) -> bytes:
     chosen = {
-        "alertname": "TradingHaltAsked", "kill_action": "halt", "kill_scope": "venue,account",
-        "venue": "sandbox", "account": "shared",
+        "alertname": "TradingHaltAsked",
+        "kill_action": "halt",
+        "kill_scope": "venue,account",
+        "venue": "sandbox",
+        "account": "shared",
     } | labels
     return json.dumps(a_payload(an_alert_entry(labels=chosen, startsAt=datetime.now(UTC).isoformat()))).encode()
 
@@ -175,7 +180,7 @@ def test_what_is_no_request_harms_nobody(served: Process, rude: bytes) -> None:
         client.sendall(rude)
         client.settimeout(5)
         answer = client.recv(4096)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 4") or answer.startswith(b"HTTP/1.1 5")
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
     assert served.get("/healthz")[0] == 200
 
 
@@ -222,13 +227,19 @@ def test_sigterm_answers_what_is_under_way_and_ends_clean(tmp_path: Path) -> Non
             client.sendall(request[-10:])
             assert client.recv(4096).startswith(b"HTTP/1.1 200")
         assert running.process.wait(20) == 0
-        assert not [line for line in running.lines() if line["level"] in ("error", "critical") and line["event"] != "tripped"]
+        assert not [
+            line for line in running.lines() if line["level"] in ("error", "critical") and line["event"] != "tripped"
+        ]
 
 
 def test_a_faulty_configuration_is_told_in_full_and_nothing_starts(tmp_path: Path) -> None:
-    with a_process(tmp_path, venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}, mode="x") as running:
+    with a_process(
+        tmp_path, venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}, mode="x"
+    ) as running:
         assert running.process.wait(30) == 1
         assert "mode (line" in running.log.read_text()
-    with a_process(tmp_path / "b", venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}) as running:
+    with a_process(
+        tmp_path / "b", venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}
+    ) as running:
         assert running.process.wait(30) != 0
         assert "'papr' is not one of" in running.log.read_text()

@@ -29,6 +29,8 @@ class Break:
     signs: tuple[Sign, ...]
     engine: tuple[Mapping[str, Any], ...] = ()
     venue: tuple[Mapping[str, Any], ...] = field(default=())
+    restarts: bool = False
+    """A supervisor may undo it before any limit is breached."""
 
 
 _LOSS = (
@@ -71,19 +73,29 @@ BREAKS: Mapping[str, Break] = {
         engine=({"kind": "runaway", "strategy": "{strategy}"},),
     ),
     "ignore_pause": Break(
-        "the strategy runs away, and the engine says paused and goes on",
+        "the strategy runs away, and the engine says paused and goes on for some seconds",
         "halt",
         _RATE,
-        engine=({"kind": "ignore_pause"}, {"kind": "runaway", "strategy": "{strategy}"}),
+        # It cannot be verified empty while the engine goes on; the sweep holds it down until the faults end.
+        engine=(
+            {"kind": "ignore_pause", "seconds": 6},
+            {"kind": "runaway", "strategy": "{strategy}", "seconds": 4},
+        ),
     ),
     "hang": Break(
         "the strategy runs away, and the engine never answers when it is told to stop",
         "halt",
         _RATE,
-        engine=({"kind": "hang"}, {"kind": "runaway", "strategy": "{strategy}"}),
+        engine=({"kind": "hang", "seconds": 8}, {"kind": "runaway", "strategy": "{strategy}", "seconds": 5}),
     ),
     "silent": Break("the engine trades on without any heartbeat", "halt", _HEARTBEAT, engine=({"kind": "silent"},)),
-    "die": Break("the engine's process ends at once, its orders stay", "halt", _HEARTBEAT, engine=({"kind": "die"},)),
+    "die": Break(
+        "the engine's process ends at once, its orders stay",
+        "halt",
+        _HEARTBEAT,
+        engine=({"kind": "die"},),
+        restarts=True,
+    ),
     "stalled_feed": Break(
         "the venue's market stream of BTCUSDT stops",
         "halt",

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,14 @@ from webhook.client import Client
 from webhook.drill.faults import BREAKS, Break
 from webhook.drill.options import world_of
 from webhook.drill.watch import Watch
-from webhook.drill.world import Books, World, books, firing, refuse_what_is_real, restore, start
+from webhook.drill.world import Books, World, books, firing, mend, refund, refuse_what_is_real, start
 from webhook.errors import PermanentError
 from webhook.killswitch.states import Action
 from webhook.policy.scope import Scope
 
 _POLL_SECONDS = 0.05
 _STAY_SECONDS = 1.0
-_CALM_SECONDS = 120.0
+_CALM_SECONDS = 180.0
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def drill(options: argparse.Namespace) -> int:
         _say(
             "Resume it first: `andon drill --resume --approver-token-file FILE`, or `andon resume` and `andon approve`."
         )
-        return exits.FAILED if not options.resume else _back(options, world, [held.split(" is ")[0]])
+        return exits.FAILED if not options.resume else _back(options, world)
     watch = Watch(world, broken, options.strategy, scope)
     already = watch.prepare()
     if already:
@@ -76,7 +76,7 @@ def drill(options: argparse.Namespace) -> int:
     _report(watch, broken, outcome, began)
     code = _verdict(broken, outcome, options.timeout)
     if options.resume:
-        return max(code, _back(options, world, [one["scope"] for one in outcome.trips]))
+        return max(code, _back(options, world))
     _say("\nThe scope stays stopped, and the fault may go on. To restore the sandbox and resume, as two people:")
     _say("  andon drill --resume --token-file ONE --approver-token-file OTHER")
     return code
@@ -135,6 +135,8 @@ def _report(watch: Watch, broken: Break, outcome: Outcome, began: float) -> None
     events = sorted(_events(watch, broken, outcome))
     if not events:
         _say("\nNothing happened: no breach, no alert, no trip.")
+        if broken.restarts:
+            _say("If something restarted the engine before its heartbeat was missed, that is as it should be.")
     zero = watch.breach.at if watch.breach is not None else began
     rows, before = [], zero
     for at, words in events:
@@ -189,22 +191,41 @@ def _verdict(broken: Break, outcome: Outcome, timeout: float) -> int:
     return exits.NOT_VERIFIED
 
 
-def _back(options: argparse.Namespace, world: World, scopes: list[str]) -> int:
-    """Restore the sandbox and resume every scope of the drill, as two people."""
+def _back(options: argparse.Namespace, world: World) -> int:
+    """Restore the sandbox and resume, as two people, every scope that an alert stopped."""
     if options.approver_token_file is None:
         raise PermanentError("--resume needs --approver-token-file: a second person's token")
     approver = Client(options.url, token=read_token(options.approver_token_file), ca_file=options.ca_file)
-    restore(world)
-    _say("\nRestored: no fault, and the accounts have their deposits back. Waiting until no kill alert fires.")
-    deadline = time.monotonic() + _CALM_SECONDS
-    for scope in dict.fromkeys(scopes):
-        while firing(world, Scope.parse(scope), 0.0) and time.monotonic() < deadline:
-            time.sleep(0.5)
+    mend(world)
+    _say("\nThe faults are taken out. Waiting until every trip is verified ...")
+    _until(lambda: not _unverified(world.service))
+    refund(world)
+    _say("The sandbox accounts have their deposits back. Waiting until no kill alert fires ...")
+    for scope in _stopped_by_alerts(world.service):
+        _until(lambda scope=scope: not firing(world, Scope.parse(scope), 0.0))  # type: ignore[misc]
         asked = world.service.post("/api/v1/resumes", {"scope": scope, "reason": "end of the drill"})
         if asked["status"] == "pending":
             approver.post(f"/api/v1/approvals/{asked['id']}")
         _say(f"Resumed: {scope}")
     return exits.OK
+
+
+def _unverified(service: Client) -> list[str]:
+    trips = service.get("/api/v1/trips", limit=50)["trips"]
+    return [one["scope"] for one in trips if one["status"] in ("running", "unverified")]
+
+
+def _stopped_by_alerts(service: Client) -> list[str]:
+    """What a person stopped stays stopped."""
+    switches = service.get("/api/v1/switches")["switches"]
+    return [one["scope"] for one in switches if one["state"] != "normal" and one["tripped_by"] == "alert"]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for it, within reason; what comes next says what is wrong when it does not come."""
+    deadline = time.monotonic() + _CALM_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.5)
 
 
 def _words(found: Books | None) -> str:

@@ -86,10 +86,14 @@ def start(world: World, broken: Break, strategy: str) -> None:
         world.venue.post("/admin/faults", _filled(body, strategy))
 
 
-def restore(world: World) -> None:
-    """Take out every fault and give the accounts their deposits back, so that nothing is breached any more."""
+def mend(world: World) -> None:
+    """Take out every fault."""
     world.engine.delete("/faults")
     world.venue.delete("/admin/faults")
+
+
+def refund(world: World) -> None:
+    """Give the accounts their deposits back, so that no loss breaches a limit any more."""
     world.venue.post("/admin/reset", {})
 
 

@@ -3,6 +3,9 @@
 import json
 import os
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,9 +43,7 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
     operators = tmp_path / "operators.json"
     for name, role in {"vic": Role.VIEWER, "tom": Role.TRADER, "rita": Role.RISK}.items():
         (tmp_path / f"{name}.token").write_text(add_operator(operators, name, role, None))
@@ -90,7 +91,9 @@ def test_status_is_2_when_nothing_answers(terminal: Terminal) -> None:
 
 
 def test_a_trip_is_followed_until_verified(terminal: Terminal) -> None:
-    code, out, _ = terminal.run("trip", "--action", "flatten", "--scope", SCOPE, "--reason", "test", "--wait", who="tom")
+    code, out, _ = terminal.run(
+        "trip", "--action", "flatten", "--scope", SCOPE, "--reason", "test", "--wait", who="tom"
+    )
     assert code == 0
     assert "first cancel sent" in out
     assert "Verified" in out
@@ -107,7 +110,9 @@ def test_a_trip_that_is_not_verified_in_time_is_4(terminal: Terminal) -> None:
 
 
 def test_a_trip_without_wait_says_that_asking_is_not_doing(terminal: Terminal) -> None:
-    code, out, _ = terminal.run("trip", "--action", "reduce", "--scope", "venue=sandbox", "--reason", "x", "--minutes", "5", who="tom")
+    code, out, _ = terminal.run(
+        "trip", "--action", "reduce", "--scope", "venue=sandbox", "--reason", "x", "--minutes", "5", who="tom"
+    )
     assert code == 0
     assert "andon status" in out
 
@@ -195,14 +200,14 @@ class TestJournal:
         assert terminal.run("verify-audit", "--head", "nonsense", who="vic")[0] == 1
 
     def test_changed(self, terminal: Terminal) -> None:
-        import sqlite3
-
         terminal.rig.until_verified(terminal.rig.trip())
         terminal.rig.assembly.worker.stop()
         with sqlite3.connect(terminal.folder / "andon.db") as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             journal = next(
-                table for table in tables if {"previous", "hash"} <= {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+                table
+                for table in tables
+                if {"previous", "hash"} <= {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
             )
             for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
                 database.execute(f"DROP TRIGGER {trigger}")
@@ -256,7 +261,14 @@ class TestMachine:
         assert run("operator", "add", "--file", str(path), "--name", "eve", "--role", "risk")[0] == 1
 
     @pytest.mark.parametrize(
-        "arguments", [[], ["stop"], ["trip"], ["trip", "--action", "page", "--scope", "global", "--reason", "x"], ["drill", "--fault", "fire"]]
+        "arguments",
+        [
+            [],
+            ["stop"],
+            ["trip"],
+            ["trip", "--action", "page", "--scope", "global", "--reason", "x"],
+            ["drill", "--fault", "fire"],
+        ],
     )
     def test_a_wrong_command_line_is_64(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
@@ -264,22 +276,36 @@ class TestMachine:
         assert stopped.value.code == 64
         assert "usage: andon" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("command", ["status", "trip", "resume", "approve", "withdraw", "verify-audit", "drill", "serve", "check-config", "operator"])
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "status",
+            "trip",
+            "resume",
+            "approve",
+            "withdraw",
+            "verify-audit",
+            "drill",
+            "serve",
+            "check-config",
+            "operator",
+        ],
+    )
     def test_every_command_explains_itself(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main([command, "--help"])
         assert stopped.value.code == 0
         assert "exit codes:" in capsys.readouterr().out
 
-    def test_a_broken_pipe_is_no_trace(self, terminal: Terminal) -> None:
-        import subprocess
-        import sys
-
+    def test_a_broken_pipe_is_no_trace(self) -> None:
         reading, writing = os.pipe()
         os.close(reading)
         done = subprocess.run(
-            [sys.executable, "-m", "webhook", "check-config", "--reference"], stdout=writing, stderr=subprocess.PIPE,
-            cwd=Path(__file__).resolve().parents[3], check=False,
+            [sys.executable, "-m", "webhook", "check-config", "--reference"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).resolve().parents[3],
+            check=False,
         )
         os.close(writing)
         assert b"Traceback" not in done.stderr

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
+from webhook.operators import token_hash
 from webhook.settings import ConfigError, Fault, Settings, load
 from webhook.settings.models import LimitSettings
 
@@ -131,7 +132,9 @@ def test_no_means_no_text_and_not_false(folder: Path) -> None:
     found = faults(folder, "intake: {token_file: token}\naccess: {operators_file: operators.json}\nmode: no\n")
     assert found == {"mode": "must be 'live' or 'shadow', got 'no'"}
     strategies = {"mm": {"venue": "sandbox", "account": "mm", "exclusive": "yes"}}
-    assert faults(folder, least(strategies=strategies)) == {"strategies.mm.exclusive": "must be true or false, got 'yes'"}
+    assert faults(folder, least(strategies=strategies)) == {
+        "strategies.mm.exclusive": "must be true or false, got 'yes'"
+    }
 
 
 def test_a_file_that_is_missing_or_not_text_is_told(folder: Path) -> None:
@@ -169,12 +172,12 @@ class TestSecrets:
         assert "is not a file" in faults(folder, least())["intake.token_file"]
 
     def test_operators_that_are_wrong(self, folder: Path) -> None:
-        write(folder, "operators.json", json.dumps({"operators": [{"name": "a", "role": "intake", "token_sha256": "x"}]}))
+        write(
+            folder, "operators.json", json.dumps({"operators": [{"name": "a", "role": "intake", "token_sha256": "x"}]})
+        )
         assert "needs a role" in faults(folder, least())["access.operators_file"]
 
     def test_an_operator_with_the_intake_token(self, folder: Path) -> None:
-        from webhook.operators import token_hash
-
         operators = {"operators": [{"name": "a", "role": "risk", "token_sha256": token_hash(TOKEN)}]}
         write(folder, "operators.json", json.dumps(operators))
         assert "intake token" in faults(folder, least())["access.operators_file"]
@@ -201,9 +204,15 @@ class TestEnvironment:
 
     def test_it_overrides_and_adds(self, folder: Path) -> None:
         found = read(
-            folder, least(venues=[a_venue(name="sandbox-mm")]),
-            ANDON__LISTEN__PORT="8701", ANDON__VENUES__SANDBOX_MM__MODE="live", ANDON__VENUES__0__ACCOUNT="other",
-            ANDON__POLICY__BUDGET__TRIPS="5", ANDON__LOGS__LEVEL="debug", ANDON_URL="http://x", OTHER="x",
+            folder,
+            least(venues=[a_venue(name="sandbox-mm")]),
+            ANDON__LISTEN__PORT="8701",
+            ANDON__VENUES__SANDBOX_MM__MODE="live",
+            ANDON__VENUES__0__ACCOUNT="other",
+            ANDON__POLICY__BUDGET__TRIPS="5",
+            ANDON__LOGS__LEVEL="debug",
+            ANDON_URL="http://x",
+            OTHER="x",
         )
         assert (found.listen.port, found.venues[0].mode, found.venues[0].account) == (8701, "live", "other")
         assert (found.policy.budget.trips, found.logs.level) == (5, "debug")
@@ -211,8 +220,13 @@ class TestEnvironment:
     def test_what_it_names_wrongly_is_a_fault_with_its_name(self, folder: Path) -> None:
         with pytest.raises(ConfigError) as raised:
             read(
-                folder, least(venues=[a_venue()], mode="live"),
-                ANDON__LISTEN__PORT="x", ANDON__VENUES__W__MODE="live", ANDON__MODE__X="1", ANDON__LISTENER__PORT="1", ANDON__="1",
+                folder,
+                least(venues=[a_venue()], mode="live"),
+                ANDON__LISTEN__PORT="x",
+                ANDON__VENUES__W__MODE="live",
+                ANDON__MODE__X="1",
+                ANDON__LISTENER__PORT="1",
+                ANDON__="1",
             )
         told = {(fault.path, fault.origin) for fault in raised.value.faults}
         assert told == {
@@ -223,7 +237,9 @@ class TestEnvironment:
             ("ANDON__", "the environment"),
         }
 
-    def test_relative_secrets_are_taken_from_the_folder_of_the_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_relative_secrets_are_taken_from_the_folder_of_the_file(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir("/")
         found = read(folder, least(store={"url": "sqlite:///state/andon.db"}), ANDON__INTAKE__TOKEN_FILE="token")
         assert found.intake.token_file == folder / "token"
@@ -317,4 +333,4 @@ def test_whatever_stands_in_the_file_is_settings_or_faults(folder: Path, section
     try:
         read(folder, least() | {section: junk})
     except ConfigError as error:
-        assert error.faults
+        assert error.faults  # noqa: PT017 - either is right

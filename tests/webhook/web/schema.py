@@ -3,12 +3,30 @@
 from typing import Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float),
-    "boolean": (bool,), "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
 }
 KNOWN = {
-    "$ref", "type", "enum", "required", "properties", "additionalProperties", "items", "description", "format",
-    "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "default",
+    "$ref",
+    "type",
+    "enum",
+    "required",
+    "properties",
+    "additionalProperties",
+    "items",
+    "description",
+    "format",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "minLength",
+    "maxLength",
+    "default",
 }
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.builders import a_body, a_payload, an_alert_entry, some_labels
 from tests.webhook.web.conftest import Desk
 from webhook.killswitch.states import State
+from webhook.settings import load
+from webhook.web.app import create_app
 
 
 def a_firing_entry(**labels: str) -> dict[str, Any]:
@@ -24,7 +26,9 @@ def test_a_kill_alert_trips_and_is_answered_when_it_is_stored(desk: Desk) -> Non
     assert answer.json["status"] == "stored"
     (outcome,) = answer.json["outcomes"]
     assert (outcome["outcome"], outcome["action"], outcome["scope"]) == (
-        "tripped", "flatten", "venue=sandbox,account=mm,strategy=mm-btc",
+        "tripped",
+        "flatten",
+        "venue=sandbox,account=mm,strategy=mm-btc",
     )
     with desk.rig.service.parts.store.view() as tx:
         assert tx.trip(outcome["trip_id"]) is not None
@@ -48,7 +52,9 @@ def test_two_hundred_deliveries_at_once_make_one_trip(desk: Desk) -> None:
         gate.wait()
         for _ in range(10):
             answer = http.post(
-                "/api/v1/alerts", data=body, content_type="application/json",
+                "/api/v1/alerts",
+                data=body,
+                content_type="application/json",
                 headers={"Authorization": f"Bearer {desk.tokens['alertmanager']}"},
             )
             statuses.append(answer.status_code)
@@ -143,9 +149,6 @@ def test_an_error_nobody_expected_is_500_and_says_nothing_of_itself(desk: Desk) 
     class Broken:
         def receive(self, *_: object) -> None:
             raise KeyError("secret-detail")
-
-    from webhook.settings import load
-    from webhook.web.app import create_app
 
     app = create_app(Broken(), load(desk.folder / "andon.json", {}), desk.rig.assembly.telemetry)  # type: ignore[arg-type]
     answer = app.test_client().post(

@@ -1,7 +1,6 @@
 """Tokens: how they are sent, when they end, and what happens while their files change."""
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +13,16 @@ from webhook.operators import add_operator
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", f"Token {INTAKE}", f"Bearer {INTAKE}x", "Bearer " + "x" * 8000, f"Bearer {INTAKE}, Bearer x"],
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        f"Token {INTAKE}",
+        f"Bearer {INTAKE}x",
+        "Bearer " + "x" * 8000,
+        f"Bearer {INTAKE}, Bearer x",
+    ],
 )
 def test_anything_but_the_token_is_401_and_counted(shared_desk: Desk, header: str) -> None:
     before = shared_desk.count('andon_requests_rejected_total{reason="unauthorised"}')
@@ -25,7 +33,9 @@ def test_anything_but_the_token_is_401_and_counted(shared_desk: Desk, header: st
 
 
 def test_the_scheme_may_be_written_in_any_case(shared_desk: Desk) -> None:
-    answer = shared_desk.http.post("/api/v1/alerts", json=a_payload(alerts=[]), headers={"Authorization": f"bearer {INTAKE}"})
+    answer = shared_desk.http.post(
+        "/api/v1/alerts", json=a_payload(alerts=[]), headers={"Authorization": f"bearer {INTAKE}"}
+    )
     assert answer.status_code == 200
 
 
@@ -42,7 +52,7 @@ def test_an_operator_is_in_and_out_without_a_restart(desk: Desk) -> None:
     assert desk.ask(token, "GET", "/api/v1/switches").status_code == 200
     replacement = desk.folder / "new"
     replacement.write_text(before)
-    os.replace(replacement, operators)
+    replacement.replace(operators)
     assert desk.ask(token, "GET", "/api/v1/switches").status_code == 401
 
 

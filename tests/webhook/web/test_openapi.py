@@ -73,7 +73,9 @@ def test_answers_are_as_described(desk: Desk) -> None:
     check(desk.ask("vic", "GET", "/api/v1/switches"), "get", "/api/v1/switches")
     body = {"action": "reduce", "scope": "venue=sandbox", "reason": "x", "duration_seconds": 60}
     check(desk.ask("tom", "POST", "/api/v1/trips", body), "post", "/api/v1/trips")
-    asked = check(desk.ask("tom", "POST", "/api/v1/resumes", {"scope": scope, "reason": "x"}), "post", "/api/v1/resumes")
+    asked = check(
+        desk.ask("tom", "POST", "/api/v1/resumes", {"scope": scope, "reason": "x"}), "post", "/api/v1/resumes"
+    )
     check(desk.ask("vic", "GET", "/api/v1/resumes"), "get", "/api/v1/resumes")
     approval = f"/api/v1/approvals/{asked['id']}"
     check(desk.ask("rita", "POST", approval), "post", "/api/v1/approvals/{request_id}")

@@ -12,7 +12,9 @@ SCOPE = "venue=sandbox,account=mm,strategy=mm-btc"
 
 
 def trip(desk: Desk, action: str = "halt", **changes: object) -> dict:
-    answer = desk.ask("tom", "POST", "/api/v1/trips", {"action": action, "scope": SCOPE, "reason": "too fast"} | changes)
+    answer = desk.ask(
+        "tom", "POST", "/api/v1/trips", {"action": action, "scope": SCOPE, "reason": "too fast"} | changes
+    )
     assert answer.status_code == 201, answer.text
     return answer.json
 
@@ -112,7 +114,9 @@ def test_no_resume_while_the_alert_fires_or_nobody_knows(desk: Desk) -> None:
     assert (answer.status_code, answer.json["code"]) == (409, "prometheus_unknown")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=١", "limit=" + "9" * 400])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=\u0661", "limit=" + "9" * 400]
+)
 def test_a_limit_out_of_bounds_is_422(shared_desk: Desk, query: str) -> None:
     assert shared_desk.ask("vic", "GET", f"/api/v1/trips?{query}").status_code == 422
 

@@ -55,7 +55,7 @@ def test_the_matrix_names_every_endpoint(shared_desk: Desk) -> None:
     app = shared_desk.http.application
     with app.test_request_context():
         routed = set()
-        for (method, path) in MATRIX:
+        for method, path in MATRIX:
             endpoint, _ = app.url_map.bind("").match(path, method=method)
             routed.add(endpoint)
     assert routed == {rule.endpoint for rule in app.url_map.iter_rules()}
