@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 INTAKE = "alerts.receive"
 """The endpoint whose failures may hide a kill: each is counted by reason."""
 
+_KILLING = (INTAKE, "trips.create")
+
 _OF_REFUSAL: Mapping[str, int] = {
     "forbidden": 403,
     "not_found": 404,
@@ -81,10 +83,10 @@ def _translate(error: Exception) -> Problem:  # noqa: C901, PLR0911 - it is the 
         case IntakeError():
             return Problem(400, error.reason, str(error))
         case StoreOutageError():
-            detail = f"the store is out ({error}); it is being done from memory: send it again to have it kept"
-            if request.method in ("GET", "HEAD"):
-                detail = f"the store cannot be read: {error}"
-            return Problem(503, "store", detail, headers={"Retry-After": "1"})
+            # Only a kill is done without the store; nobody is released from memory.
+            killing = request.endpoint in _KILLING
+            then = "it is being done from memory: send it again to have it kept" if killing else "nothing was changed"
+            return Problem(503, "store", f"the store is out ({error}); {then}", headers={"Retry-After": "1"})
         case TemporaryError():
             return Problem(503, error.reason, str(error), headers={"Retry-After": "1"})
         case PermanentError():

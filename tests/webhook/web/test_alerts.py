@@ -141,6 +141,7 @@ def test_when_the_store_is_out_the_answer_is_503_and_the_kill_runs(desk: Desk) -
     assert (answer.status_code, answer.json["code"]) == (503, "store")
     assert answer.headers["Retry-After"] == "1"
     assert desk.count("andon_killed_from_memory_total") == 1
+    assert "from memory" in answer.json["detail"]
     (switch,) = [one for one in desk.rig.service.switches() if one.state is State.HALTED]
     assert str(switch.scope) == "venue=sandbox,account=mm,strategy=mm-btc"
 

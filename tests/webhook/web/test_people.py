@@ -136,3 +136,15 @@ def test_the_journal_is_read_page_by_page(desk: Desk) -> None:
     assert [one["sequence"] for one in first["records"]] == [1]
     second = desk.ask("vic", "GET", f"/api/v1/audit?after={first['next_after']}").json
     assert all(one["sequence"] > 1 for one in second["records"])
+
+
+def test_nobody_is_released_while_the_store_is_out(desk: Desk) -> None:
+    made = trip(desk)
+    desk.rig.until_verified(desk.rig.now(made["id"]))
+    desk.rig.service.parts.store.close()
+    for file in desk.folder.glob("andon.db*"):
+        file.rename(file.with_suffix(file.suffix + ".gone"))
+    (desk.folder / "andon.db").mkdir()
+    answer = desk.ask("rita", "POST", "/api/v1/resumes", {"scope": SCOPE, "reason": "checked"})
+    assert (answer.status_code, answer.json["code"]) == (503, "store")
+    assert "nothing was changed" in answer.json["detail"]
