@@ -34,6 +34,7 @@ class ParentOrder(NamedTuple):
 
     parent_id: str
     quantity: Decimal
+    arrival_mid: Decimal | None
 
 
 class OrderSent(NamedTuple):
@@ -42,6 +43,15 @@ class OrderSent(NamedTuple):
     client_order_id: str
     quantity: Decimal
     parent_id: str | None
+    price: Decimal | None
+    arrival_mid: Decimal | None
+
+
+class ModifySent(NamedTuple):
+    """The engine asked for an order to be changed; *quantity* is what it is to be, ``None`` when it stays."""
+
+    client_order_id: str
+    quantity: Decimal | None
 
 
 class OrderAcknowledged(NamedTuple):
@@ -75,10 +85,12 @@ class Fill(NamedTuple):
     """*quantity* of an order traded at *price*; *fee* is negative for a rebate."""
 
     client_order_id: str
+    side: str
     quantity: Decimal
     price: Decimal
     fee: Decimal | None
     fee_currency: str | None
+    arrival_mid: Decimal | None
 
 
 class Position(NamedTuple):
@@ -115,6 +127,7 @@ class Heartbeat(NamedTuple):
 Body = (
     ParentOrder
     | OrderSent
+    | ModifySent
     | OrderAcknowledged
     | OrderRejected
     | CancelSent
@@ -227,27 +240,39 @@ def _time(fields: Mapping[str, Any], name: str) -> float:
         raise EventError(f"{name}: no such time") from None
 
 
-def _side(fields: Mapping[str, Any]) -> None:
-    if fields.get("side") not in ("buy", "sell"):
-        raise EventError("side: must be buy or sell")
+def _side(fields: Mapping[str, Any]) -> str:
+    side = fields.get("side")
+    if side == "buy":
+        return "buy"
+    if side == "sell":
+        return "sell"
+    raise EventError("side: must be buy or sell")
 
 
 def _parent_order(fields: Mapping[str, Any]) -> ParentOrder:
     _side(fields)
-    _optional_positive(fields, "arrival_mid")
-    return ParentOrder(_text(fields, "parent_id"), _positive(fields, "quantity"))
+    return ParentOrder(
+        _text(fields, "parent_id"), _positive(fields, "quantity"), _optional_positive(fields, "arrival_mid")
+    )
 
 
 def _order_sent(fields: Mapping[str, Any]) -> OrderSent:
     _side(fields)
     _text(fields, "order_type")
-    _optional_positive(fields, "price")
-    _optional_positive(fields, "arrival_mid")
     if type(fields.get("reduce_only", False)) is not bool:
         raise EventError("reduce_only: must be true or false")
     return OrderSent(
-        _text(fields, "client_order_id"), _positive(fields, "quantity"), _optional_text(fields, "parent_id")
+        _text(fields, "client_order_id"),
+        _positive(fields, "quantity"),
+        _optional_text(fields, "parent_id"),
+        _optional_positive(fields, "price"),
+        _optional_positive(fields, "arrival_mid"),
     )
+
+
+def _modify_sent(fields: Mapping[str, Any]) -> ModifySent:
+    _optional_positive(fields, "price")
+    return ModifySent(_text(fields, "client_order_id"), _optional_positive(fields, "quantity"))
 
 
 def _order_acknowledged(fields: Mapping[str, Any]) -> OrderAcknowledged:
@@ -277,19 +302,20 @@ def _order_cancelled(fields: Mapping[str, Any]) -> OrderCancelled:
 
 
 def _fill(fields: Mapping[str, Any]) -> Fill:
-    _side(fields)
+    side = _side(fields)
     _text(fields, "trade_id")
     _optional_text(fields, "order_id")
     _optional_number(fields, "realised_pnl")
-    _optional_positive(fields, "arrival_mid")
     if fields.get("liquidity") not in (None, "maker", "taker"):
         raise EventError("liquidity: must be maker or taker")
     return Fill(
         _text(fields, "client_order_id"),
+        side,
         _positive(fields, "quantity"),
         _positive(fields, "price"),
         _optional_number(fields, "fee"),
         _optional_text(fields, "fee_currency"),
+        _optional_positive(fields, "arrival_mid"),
     )
 
 
@@ -332,6 +358,7 @@ def _heartbeat(fields: Mapping[str, Any]) -> Heartbeat:
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Body]]] = {
     "parent_order": _parent_order,
     "order_sent": _order_sent,
+    "modify_sent": _modify_sent,
     "order_acknowledged": _order_acknowledged,
     "order_rejected": _order_rejected,
     "cancel_sent": _cancel_sent,

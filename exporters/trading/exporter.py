@@ -15,9 +15,9 @@ from prometheus_client.metrics_core import Metric
 from exporters.scrape import Collector
 from exporters.series import DROPPED, Series, counter, gauge
 from exporters.serve import Exporter, Source
-from exporters.settings import TradingSettings
 from exporters.trading import families, series
 from exporters.trading.intake import Intake
+from exporters.trading.settings import TradingSettings
 from exporters.trading.state import Limits, State
 from exporters.trading.store import StateFile
 from exporters.trading.tail import Tail
@@ -53,7 +53,7 @@ SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAV
 def build(settings: TradingSettings) -> Exporter:
     """Load the state file, open the configured series, wire the transports; OSError or ValueError for the token."""
     limits = Limits(**settings.limits.model_dump())
-    intake = Intake(State(limits, settings.day_starts_at_seconds))
+    intake = Intake(State(limits, settings.day_starts_at_seconds, settings.quality.window_minutes))
     sources: list[Source] = []
     store = None
     if settings.state_file is not None:

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client.metrics_core import Metric
 
 from exporters.series import Row
-from exporters.trading import series
+from exporters.trading import quality_families, series
 from exporters.trading.events import STATES, Position
 from exporters.trading.orders import InstrumentKey
 from exporters.trading.state import EquityKey, Instrument, Pulse, State, currency_of
@@ -209,4 +209,5 @@ REST: Final[dict[str, Reader]] = {
     "fills": fills,
     "states": states,
     "events": events,
+    "quality": quality_families.quality,
 }

@@ -29,6 +29,7 @@ class Parent:
     seen: float
     touched: float
     ratio: Decimal | None = None
+    arrival_mid: Decimal | None = None
 
     def weigh(self) -> None:
         """Bring *ratio* up to date."""
@@ -37,7 +38,7 @@ class Parent:
 
 @dataclass(slots=True)
 class Order:
-    """An order that was sent and has not ended."""
+    """An order that was sent and has not ended; *cancels* were asked for it, of *cancel_volume* together."""
 
     instrument: InstrumentKey
     quantity: Decimal
@@ -45,6 +46,14 @@ class Order:
     parent_id: str | None
     sent: float
     acknowledged: bool = False
+    arrival_mid: Decimal | None = None
+    cancels: int = 0
+    cancel_volume: Decimal = _ZERO
+
+    @property
+    def unfilled(self) -> Decimal:
+        """What may still trade."""
+        return max(_ZERO, self.quantity - self.filled)
 
 
 @dataclass(slots=True)
@@ -63,11 +72,18 @@ class Orders:
     orphans: dict[InstrumentKey, int] = field(default_factory=dict)
 
     def parent(
-        self, instrument: InstrumentKey, parent_id: str, quantity: Decimal, time: float, received: float
+        self,
+        instrument: InstrumentKey,
+        parent_id: str,
+        quantity: Decimal,
+        time: float,
+        received: float,
+        arrival_mid: Decimal | None = None,
     ) -> None:
         """A parent order was decided."""
         parent = self._parent(instrument, parent_id, time, received)
         parent.quantity = quantity
+        parent.arrival_mid = arrival_mid
         parent.weigh()
 
     def sent(
@@ -78,11 +94,12 @@ class Orders:
         parent_id: str | None,
         time: float,
         received: float,
+        arrival_mid: Decimal | None = None,
     ) -> None:
         """A child (or a lone order, without *parent_id*) left the engine; an id used again starts over."""
         key = (instrument[0], instrument[1], client_order_id)
         self.open.pop(key, None)
-        self.open[key] = Order(instrument, quantity, _ZERO, parent_id, time)
+        order = self.open[key] = Order(instrument, quantity, _ZERO, parent_id, time, arrival_mid=arrival_mid)
         if len(self.open) > self.max_open:
             self.open.popitem(last=False)
             self.forgotten_orders += 1
@@ -90,6 +107,8 @@ class Orders:
             parent = self._parent(instrument, parent_id, time, received)
             parent.child += quantity
             parent.weigh()
+            if arrival_mid is None:
+                order.arrival_mid = parent.arrival_mid
             if parent.quantity is None:
                 self.orphans[instrument] = self.orphans.get(instrument, 0) + 1
 
@@ -103,27 +122,44 @@ class Orders:
 
     def filled(
         self, venue: str, account: str, client_order_id: str, quantity: Decimal, time: float, received: float
-    ) -> None:
-        """Part or all of it traded; more than was ordered counts against its parent too."""
+    ) -> Order | None:
+        """Part or all of it traded; more than was ordered counts against its parent too.  The order, when known."""
         key = (venue, account, client_order_id)
         order = self.open.get(key)
         if order is None:
-            return
+            return None
         before = max(order.filled, order.quantity)
         order.filled += quantity
         self._adjust(order, max(order.filled, order.quantity) - before, time, received)
         if order.filled >= order.quantity:
             del self.open[key]
+        return order
+
+    def modified(
+        self, venue: str, account: str, client_order_id: str, quantity: Decimal | None, time: float, received: float
+    ) -> tuple[Order, Decimal] | None:
+        """It is to be of *quantity* (``None``: as before): the order, when known, and how much more that is."""
+        order = self.open.get((venue, account, client_order_id))
+        if order is None:
+            return None
+        if quantity is None:
+            return order, _ZERO
+        more = quantity - order.quantity
+        before = max(order.filled, order.quantity)
+        order.quantity = quantity
+        self._adjust(order, max(order.filled, quantity) - before, time, received)
+        return order, more
 
     def ended(
         self, venue: str, account: str, client_order_id: str, remaining: Decimal | None, time: float, received: float
-    ) -> None:
+    ) -> Order | None:
         """It was cancelled with *remaining*, or rejected (``None``: all that is not filled remained)."""
         order = self.open.pop((venue, account, client_order_id), None)
         if order is None:
-            return
-        unfilled = max(_ZERO, order.quantity - order.filled)
+            return None
+        unfilled = order.unfilled
         self._adjust(order, -(unfilled if remaining is None else min(remaining, order.quantity)), time, received)
+        return order
 
     def open_per_instrument(self) -> dict[InstrumentKey, int]:
         """How many orders are open."""

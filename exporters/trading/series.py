@@ -3,6 +3,7 @@
 from typing import Final
 
 from exporters.series import counter, gauge, histogram
+from exporters.trading import quality_series
 
 _E: Final = "`equity` events"
 _P: Final = "`position` events"
@@ -379,4 +380,5 @@ SERIES: Final = (
     MISSING,
     LAG,
     FORGOTTEN,
+    *quality_series.SERIES,
 )

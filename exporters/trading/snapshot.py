@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from exporters.trading import events
+from exporters.trading import events, quality_snapshot
 from exporters.trading.equity import Book, day_of
 from exporters.trading.orders import Order, Parent
 from exporters.trading.state import Engine, Margin, Pulse, State
@@ -74,13 +74,25 @@ def dump(state: State, marks: dict[str, TailMark]) -> dict[str, Any]:
                 order.parent_id,
                 order.sent,
                 order.acknowledged,
+                _text(order.arrival_mid),
+                order.cancels,
+                str(order.cancel_volume),
             ]
             for key, order in state.orders.open.items()
         ],
         "parents": [
-            [*instrument, parent_id, _text(parent.quantity), str(parent.child), parent.seen, parent.touched]
+            [
+                *instrument,
+                parent_id,
+                _text(parent.quantity),
+                str(parent.child),
+                parent.seen,
+                parent.touched,
+                _text(parent.arrival_mid),
+            ]
             for (instrument, parent_id), parent in state.orders.parents.items()
         ],
+        "quality": quality_snapshot.dump(state),
         "tails": {
             path: [mark.device, mark.inode, mark.offset, mark.head, mark.fingerprint] for path, mark in marks.items()
         },
@@ -97,6 +109,8 @@ def restore(state: State, saved: Any) -> dict[str, TailMark]:
         state.margins[(venue, account)] = Margin(Decimal(balance), Decimal(maintenance), bool(whole))
     _restore_positions(state, saved["positions"])
     _restore_orders(state, saved["orders"], saved["parents"])
+    if "quality" in saved:  # older state files have none
+        quality_snapshot.restore(state, saved["quality"])
     return {
         path: TailMark(int(device), int(inode), int(offset), int(head), str(fingerprint))
         for path, (device, inode, offset, head, fingerprint) in saved["tails"].items()
@@ -151,8 +165,8 @@ def _restore_positions(state: State, saved: Any) -> None:
 
 
 def _restore_orders(state: State, orders: Any, parents: Any) -> None:
-    for order_id, venue, account, strategy, symbol, quantity, filled, parent_id, sent, acknowledged in orders:
-        state.orders.open[(venue, account, order_id)] = Order(
+    for order_id, venue, account, strategy, symbol, quantity, filled, parent_id, sent, acknowledged, *more in orders:
+        order = state.orders.open[(venue, account, order_id)] = Order(
             (venue, account, strategy, symbol),
             Decimal(quantity),
             Decimal(filled),
@@ -160,9 +174,13 @@ def _restore_orders(state: State, orders: Any, parents: Any) -> None:
             float(sent),
             bool(acknowledged),
         )
-    for venue, account, strategy, symbol, parent_id, quantity, child, seen, touched in parents:
+        if more:
+            mid, cancels, cancel_volume = more
+            order.arrival_mid, order.cancels, order.cancel_volume = _decimal(mid), int(cancels), Decimal(cancel_volume)
+    for venue, account, strategy, symbol, parent_id, quantity, child, seen, touched, *more in parents:
         key = (venue, account, strategy, symbol)
         parent = Parent(key, _decimal(quantity), Decimal(child), float(seen), float(touched))
+        parent.arrival_mid = _decimal(more[0]) if more else None
         parent.weigh()
         state.orders.parents[(key, parent_id)] = parent
         instrument = state.instrument(key)

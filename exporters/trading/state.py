@@ -15,7 +15,8 @@ from exporters.buckets import Buckets
 from exporters.trading import events
 from exporters.trading.equity import Book
 from exporters.trading.events import INITIATORS, TYPES, Event
-from exporters.trading.orders import InstrumentKey, Orders
+from exporters.trading.orders import InstrumentKey, Order, Orders
+from exporters.trading.quality import Inventory, Quality, Strategy, slippage, slippage_buckets
 
 _ZERO: Final = Decimal(0)
 _MAX_CODES: Final = 32
@@ -42,11 +43,13 @@ class Limits:
 
 @dataclass(slots=True)
 class Instrument:
-    """Counts and the position of one (venue, account, strategy, symbol).
+    """Counts and the position of one (venue, account, strategy, symbol), and its *strategy* as a whole.
 
     *parented*: it is known to use parent orders, so no active parent means a ratio of 0 and not an unknown one.
     """
 
+    strategy: Strategy
+    quality: Quality = field(default_factory=Quality)
     sent: int = 0
     acknowledged: int = 0
     cancels_sent: int = 0
@@ -97,25 +100,34 @@ class Margin:
 class State:
     """The books, the instruments, the engines and the orders."""
 
-    def __init__(self, limits: Limits, day_starts_at: int = 0) -> None:
-        """*day_starts_at* is seconds after 00:00 UTC."""
+    def __init__(self, limits: Limits, day_starts_at: int = 0, window_minutes: int = 60) -> None:
+        """*day_starts_at* is seconds after 00:00 UTC; *window_minutes* is that of fill ratio and turnover."""
         self.limits = limits
         self.day_starts_at = day_starts_at
+        self.slot_seconds = window_minutes
         self.engines: dict[str, Engine] = {}
         self.books: dict[EquityKey, Book] = {}
         self.pnl: dict[EquityKey, tuple[Decimal | None, Decimal | None]] = {}
         self.margins: dict[tuple[str, str], Margin] = {}
         self.instruments: dict[InstrumentKey, Instrument] = {}
+        self.strategies: dict[StrategyKey, Strategy] = {}
         self.acknowledgements: dict[StrategyKey, Buckets] = {}
+        self.slippage: dict[tuple[str, str], Buckets] = {}
         self.orders = Orders(limits.open_orders, limits.parents)
         self.codes: set[str] = {OTHER}
         self.dropped = dict.fromkeys(("engines", "strategies", "instruments"), 0)
         self.restored_at: float | None = None
 
+    def fresh(self) -> "State":
+        """An empty one with the same options."""
+        return State(self.limits, self.day_starts_at, self.slot_seconds)
+
     def expect(self, engine: str, strategy: StrategyKey, symbols: Iterable[str], codes: Iterable[str]) -> None:
         """Open the series of a configured strategy at zero, so that a rule sees its first event as an increase."""
         self._engine(engine)
+        self.strategy(strategy)
         self.acknowledgements.setdefault(strategy, Buckets())
+        self.slippage.setdefault((strategy[0], strategy[2]), slippage_buckets())
         for symbol in symbols:
             instrument = self.instrument((*strategy, symbol))
             if instrument is None:
@@ -131,7 +143,14 @@ class State:
             if len(self.instruments) >= self.limits.instruments:
                 self.dropped["instruments"] += 1
                 return None
-            found = self.instruments[key] = Instrument(fees={currency_of(key[3]): _ZERO})
+            found = self.instruments[key] = Instrument(self.strategy(key[:3]), fees={currency_of(key[3]): _ZERO})
+        return found
+
+    def strategy(self, key: StrategyKey) -> Strategy:
+        """The strategy, made when it is new; there are no more of them than instruments and configured ones."""
+        found = self.strategies.get(key)
+        if found is None:
+            found = self.strategies[key] = Strategy()
         return found
 
     def _engine(self, name: str) -> Engine | None:
@@ -188,7 +207,7 @@ def _parent_order(state: State, event: Event, received: float) -> None:
     if instrument is not None:
         instrument.parents += 1
         instrument.parented = True
-        state.orders.parent(key, body.parent_id, body.quantity, event.time, received)
+        state.orders.parent(key, body.parent_id, body.quantity, event.time, received, body.arrival_mid)
 
 
 def _order_sent(state: State, event: Event, received: float) -> None:
@@ -196,15 +215,42 @@ def _order_sent(state: State, event: Event, received: float) -> None:
     key, instrument = _instrument(state, event)
     if instrument is not None:
         instrument.sent += 1
-        state.orders.sent(key, body.client_order_id, body.quantity, body.parent_id, event.time, received)
+        strategy, quality = instrument.strategy, instrument.quality
+        strategy.last_order = max(strategy.last_order, min(event.time, received))
+        quality.sent.add(int(event.time // state.slot_seconds), body.quantity)
+        if body.price is not None:
+            quality.price = body.price
+        if quality.session.admits(event.time, state.day_starts_at):
+            quality.session.ordered(body.quantity)
+        state.orders.sent(
+            key, body.client_order_id, body.quantity, body.parent_id, event.time, received, body.arrival_mid
+        )
 
 
-def _order_acknowledged(state: State, event: Event, _received: float) -> None:
+def _modify_sent(state: State, event: Event, received: float) -> None:
+    body: Any = event.body
+    _, instrument = _instrument(state, event)
+    found = state.orders.modified(event.venue, event.account, body.client_order_id, body.quantity, event.time, received)
+    if instrument is None:
+        return
+    instrument.strategy.modifies += 1
+    volume = body.quantity or _ZERO
+    if found is not None:
+        order, more = found
+        volume = body.quantity or order.unfilled
+        instrument.quality.sent.add(int(order.sent // state.slot_seconds), more)
+    if instrument.quality.session.admits(event.time, state.day_starts_at):
+        instrument.quality.session.ordered(volume)
+
+
+def _order_acknowledged(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     key, instrument = _instrument(state, event)
     if instrument is None:
         return
     instrument.acknowledged += 1
+    strategy = instrument.strategy
+    strategy.last_acknowledgement = max(strategy.last_acknowledgement, min(event.time, received))
     took = state.orders.acknowledged(event.venue, event.account, body.client_order_id, event.time)
     if took is not None:
         buckets = state.acknowledgements.get(key[:3])
@@ -223,9 +269,19 @@ def _order_rejected(state: State, event: Event, received: float) -> None:
 
 
 def _cancel_sent(state: State, event: Event, _received: float) -> None:
+    body: Any = event.body
     _, instrument = _instrument(state, event)
-    if instrument is not None:
-        instrument.cancels_sent += 1
+    if instrument is None:
+        return
+    instrument.cancels_sent += 1
+    session = instrument.quality.session
+    if session.admits(event.time, state.day_starts_at):
+        order = state.orders.open.get((event.venue, event.account, body.client_order_id))
+        volume = _ZERO if order is None else order.unfilled
+        session.ordered(volume)
+        if order is not None:
+            order.cancels += 1
+            order.cancel_volume += volume
 
 
 def _order_cancelled(state: State, event: Event, received: float) -> None:
@@ -233,22 +289,60 @@ def _order_cancelled(state: State, event: Event, received: float) -> None:
     _, instrument = _instrument(state, event)
     if instrument is not None:
         instrument.cancelled[body.initiator] += 1
-    state.orders.ended(event.venue, event.account, body.client_order_id, body.remaining, event.time, received)
+    order = state.orders.ended(event.venue, event.account, body.client_order_id, body.remaining, event.time, received)
+    if body.initiator == "kill" and instrument is not None and order is not None and order.cancels:
+        # RTS 9 does not count the cancels of a kill: those that the engine sent for this order were such.
+        session = instrument.quality.session
+        session.orders = max(0, session.orders - order.cancels)
+        session.order_volume = max(_ZERO, session.order_volume - order.cancel_volume)
 
 
 def _fill(state: State, event: Event, received: float) -> None:
     body: Any = event.body
     _, instrument = _instrument(state, event)
+    order = state.orders.filled(event.venue, event.account, body.client_order_id, body.quantity, event.time, received)
     if instrument is not None:
         instrument.fills += 1
         instrument.filled_quantity += body.quantity
-        instrument.notional += body.quantity * body.price * instrument.multiplier
+        notional = body.quantity * body.price * instrument.multiplier
+        instrument.notional += notional
+        _fill_quality(state, event, instrument, order, notional, received)
         if body.fee is not None:
             currency = body.fee_currency or currency_of(event.symbol)
             kept = instrument.fees if body.fee >= _ZERO else instrument.rebates
             if currency in kept or len(kept) < _MAX_CODES:
                 kept[currency] = kept.get(currency, _ZERO) + abs(body.fee)
-    state.orders.filled(event.venue, event.account, body.client_order_id, body.quantity, event.time, received)
+
+
+def _fill_quality(
+    state: State, event: Event, instrument: Instrument, order: Order | None, notional: Decimal, received: float
+) -> None:
+    body: Any = event.body
+    strategy, quality = instrument.strategy, instrument.quality
+    strategy.last_fill = max(strategy.last_fill, min(event.time, received))
+    quality.price = body.price
+    if order is not None:
+        # By the time it was sent, so that the ratio is that of the orders of the window and not above 1.
+        quality.filled.add(int(order.sent // state.slot_seconds), body.quantity)
+    if quality.session.admits(event.time, state.day_starts_at):
+        quality.session.traded(body.quantity)
+    _inventory(event, instrument).traded.add(int(event.time // state.slot_seconds), notional)
+    mid = body.arrival_mid or (None if order is None else order.arrival_mid)
+    if mid is not None:
+        key = (event.venue, event.strategy)
+        buckets = state.slippage.get(key)
+        if buckets is None:
+            buckets = state.slippage[key] = slippage_buckets()
+        buckets.observe(slippage(body.side, body.price, mid))
+
+
+def _inventory(event: Event, instrument: Instrument) -> Inventory:
+    currency = currency_of(event.symbol) or (instrument.position.currency if instrument.position else "")
+    inventory = instrument.strategy.inventory
+    found = inventory.get(currency)
+    if found is None:
+        found = inventory[currency] = Inventory()
+    return found
 
 
 def _position(state: State, event: Event, _received: float) -> None:
@@ -257,6 +351,10 @@ def _position(state: State, event: Event, _received: float) -> None:
     if instrument is not None:
         instrument.position = body
         instrument.multiplier = body.multiplier
+        instrument.quality.price = body.mark_price
+        held = abs(body.quantity * body.mark_price * body.multiplier)
+        _inventory(event, instrument).move(held - instrument.quality.held, event.time, state.slot_seconds)
+        instrument.quality.held = held
 
 
 def _equity(state: State, event: Event, _received: float) -> None:
@@ -299,6 +397,7 @@ def _heartbeat(state: State, event: Event, received: float) -> None:
 _APPLY: Final[dict[str, Callable[[State, Event, float], None]]] = {
     "parent_order": _parent_order,
     "order_sent": _order_sent,
+    "modify_sent": _modify_sent,
     "order_acknowledged": _order_acknowledged,
     "order_rejected": _order_rejected,
     "cancel_sent": _cancel_sent,

@@ -41,7 +41,7 @@ class StateFile:
             return
         empty = self._intake.state
         try:
-            restored = type(empty)(empty.limits, empty.day_starts_at)
+            restored = empty.fresh()
             marks = snapshot.restore(restored, orjson.loads(text))
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as fault:
             self._lost(fault)

@@ -18,6 +18,7 @@ _SEQ = count(1)
 _NEEDED: dict[str, dict[str, Any]] = {
     "parent_order": {"parent_id": "p1", "side": "buy", "quantity": "10"},
     "order_sent": {"client_order_id": "c1", "side": "buy", "order_type": "limit", "quantity": "1"},
+    "modify_sent": {"client_order_id": "c1"},
     "order_acknowledged": {"client_order_id": "c1", "order_id": "7"},
     "order_rejected": {"client_order_id": "c1", "code": "-2010", "reason": "no money"},
     "cancel_sent": {"client_order_id": "c1"},

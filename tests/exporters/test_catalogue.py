@@ -84,7 +84,7 @@ def test_the_trading_exporter_serves_what_it_declares(tmp_path):
         line("equity", time=now, realised_pnl="1", unrealised_pnl="1"),
         line("order_sent", time=now, client_order_id="x", parent_id="p1"),
         line("heartbeat", time=now, strategy=None, started_at="2026-11-22T12:00:00Z", open_orders=1),
-        line("fill", time=now, fee="-1"),
+        line("fill", time=now, fee="-1", arrival_mid="99"),
         *(line(kind, time=now) for kind in TYPES),
     ]
     store, intake = made.sources[0], made.sources[0]._intake

@@ -15,7 +15,7 @@ from exporters.trading.state import Limits, State, apply
 from exporters.trading.store import StateFile
 from tests.exporters.lines import NOON, TYPES, line, shown, state_after
 
-COUNTED = ("_total{", "_seconds_count{", "_seconds_sum{", "_seconds_bucket{")
+COUNTED = ("_total{", "_seconds_count{", "_seconds_sum{", "_seconds_bucket{", "_ratio_bucket{")
 
 
 def without_counts(seen):
