@@ -19,6 +19,7 @@ from webhook.errors import AndonError
 from webhook.firing import PrometheusAlerts
 from webhook.killswitch.plan import AccountTarget, Deadlines, EngineTarget
 from webhook.killswitch.port import Store
+from webhook.metered import MeteredStore
 from webhook.notifiers import NOTIFIERS, Filter
 from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
@@ -31,7 +32,7 @@ from webhook.policy.scope import Scope
 from webhook.recorder import Recorder
 from webhook.service import Service
 from webhook.settings import ConfigError, Fault, Settings
-from webhook.storage import MemoryStore, open_store
+from webhook.storage import MemoryStore, file_of, open_store
 from webhook.telemetry import Telemetry
 from webhook.venues import VENUES
 from webhook.worker import Rhythm, Worker
@@ -132,7 +133,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             notifiers[to.name] = notifier_kind.build(name=to.name, options=options, accepts=wanted)
     if found:
         raise ConfigError(found)
-    store = open_store(settings.store.connection_url(), clock, required=False)
+    store = MeteredStore(
+        open_store(settings.store.connection_url(), clock, required=False), telemetry.store_transaction
+    )
     composer = Composer(settings.listen.public_url)
     recorder = Recorder(notifiers, composer, telemetry, clock)
     attribution = _attribution(settings)
@@ -192,7 +195,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     service = Service(parts)
     rhythm = Rhythm(poll=settings.prometheus.poll_seconds)
     edges = (*venues, *engines, *notifiers.values(), prometheus)
-    return Assembly(service, Worker(service, rhythm, mode=settings.mode), telemetry, store, edges)
+    return Assembly(
+        service,
+        Worker(service, rhythm, mode=settings.mode, store_file=file_of(settings.store.url)),
+        telemetry,
+        store,
+        edges,
+    )
 
 
 class _collecting:  # noqa: N801 - read as a phrase: `with _collecting(found, path)`

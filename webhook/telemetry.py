@@ -48,6 +48,8 @@ class Snapshot:
     engines: dict[str, bool] = field(default_factory=dict)
     last_stages: dict[tuple[str, str], float] = field(default_factory=dict)
     mode: str = "live"
+    store_bytes: float | None = None
+    """What the store takes on disk; None where that is not a file of ours."""
     beat: float = 0.0
     """Monotonic time when the worker last went round; 0 before the first time."""
 
@@ -105,6 +107,20 @@ class Telemetry:
             ["notifier", "reason"],
             registry=registry,
         )
+        self._store_transactions = Counter(
+            "andon_store_transactions",
+            "Write transactions of the store, by how they ended.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("committed", "failed", "out"):
+            self._store_transactions.labels(outcome)
+        self._store_seconds = Histogram(
+            "andon_store_transaction_seconds",
+            "Seconds of a write transaction, the wait for its turn included.",
+            buckets=_FAST,
+            registry=registry,
+        )
         self.store_failures = Counter(
             "andon_store_failures", "Transactions that the store could not take.", registry=registry
         )
@@ -147,6 +163,11 @@ class Telemetry:
         """Count one HTTP request; ``endpoint`` is the route's name, never the path as sent."""
         self._requests.labels(endpoint, str(code)).inc()
         self._seconds.labels(endpoint).observe(seconds)
+
+    def store_transaction(self, outcome: str, seconds: float) -> None:
+        """Count one write transaction of the store."""
+        self._store_transactions.labels(outcome).inc()
+        self._store_seconds.observe(seconds)
 
     def rejected(self, reason: str) -> None:
         """Count a request to the intake that was not taken."""
@@ -230,6 +251,12 @@ class _StateCollector(Collector):
             "Requests to resume that wait for a second person.",
             (),
             [((), float(now.pending_resumes))],
+        )
+        yield _family(
+            "andon_store_size_bytes",
+            "What the store takes on disk; absent for a database server, whose own exporter says it.",
+            (),
+            () if now.store_bytes is None else [((), now.store_bytes)],
         )
         yield _family(
             "andon_store_up", "Whether the store could be written to at the last look.", (), [((), float(now.store_up))]

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
@@ -57,10 +58,11 @@ class Rhythm:
 class Worker:
     """Runs the duties of one process."""
 
-    def __init__(self, service: Service, rhythm: Rhythm, *, mode: str) -> None:
+    def __init__(self, service: Service, rhythm: Rhythm, *, mode: str, store_file: Path | None = None) -> None:
         self._service = service
         self._parts = service.parts
         self._mode = mode
+        self._store_file = store_file
         self._leader = False
         self._stopping = threading.Event()
         telemetry = self._parts.telemetry
@@ -335,8 +337,16 @@ class Worker:
             engines=dict(self._engines),
             last_stages={**before.last_stages, **stages},
             mode=self._mode,
+            store_bytes=self._store_bytes(),
             beat=parts.clock.monotonic(),
         )
+
+    def _store_bytes(self) -> float | None:
+        if self._store_file is None:
+            return None
+        # The write-ahead log is part of it.
+        files = (self._store_file, self._store_file.with_name(f"{self._store_file.name}-wal"))
+        return float(sum(file.stat().st_size for file in files if file.exists()))
 
     def mend(self) -> None:
         """Write what waited for the store; end what ends by itself."""

@@ -1,5 +1,7 @@
 """Where the durable things are kept: SQLite by default, PostgreSQL for several hosts, memory when the disk fails."""
 
+from pathlib import Path
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -11,7 +13,7 @@ from webhook.storage.postgresql import PostgresqlServer
 from webhook.storage.sql import Database, SqlStore
 from webhook.storage.sqlite import SqliteFile
 
-__all__ = ["KINDS", "MemoryStore", "open_store"]
+__all__ = ["KINDS", "MemoryStore", "file_of", "open_store"]
 
 KINDS: dict[str, type[SqliteFile] | type[PostgresqlServer]] = {
     "sqlite": SqliteFile,
@@ -41,6 +43,12 @@ def open_store(
             store.close()
             raise
     return store
+
+
+def file_of(url: str) -> Path | None:
+    """The file that a store keeps everything in; None for a database server."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 def _database(text: str, busy_seconds: float) -> Database:
