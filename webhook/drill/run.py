@@ -137,7 +137,8 @@ def _report(watch: Watch, broken: Break, outcome: Outcome, began: float) -> None
         _say("\nNothing happened: no breach, no alert, no trip.")
         if broken.restarts:
             _say("If something restarted the engine before its heartbeat was missed, that is as it should be.")
-    zero = watch.breach.at if watch.breach is not None else began
+    # The exporters are asked every 10 ms: Prometheus may have read the breach a moment before us.
+    zero = min((at for at, _ in events), default=began) if watch.breach is not None else began
     rows, before = [], zero
     for at, words in events:
         rows.append((f"{at - zero:+.3f}", f"{max(at - before, 0.0):.3f}", words))

@@ -11,7 +11,7 @@ from webhook.drill.faults import Break, Sign
 from webhook.drill.world import World, firing, limit_of, series
 from webhook.policy.scope import Scope
 
-EXPORTER_SECONDS = 0.05
+EXPORTER_SECONDS = 0.01
 PROMETHEUS_SECONDS = 0.1
 _RATE_WINDOW = 2.0
 
