@@ -16,7 +16,7 @@ from pydantic import ValidationError, model_validator
 from exporters.market_data.settings import CaptureFeed, MarketDataSettings, NdjsonFeed
 from exporters.section import Listen, Section
 from exporters.system.settings import ProbedVenue, Process, SystemSettings
-from exporters.trading.settings import EventsIntake, ExpectedStrategy, TradingLimits, TradingSettings
+from exporters.trading.settings import EventsIntake, ExpectedStrategy, TradingLimits, TradingRisk, TradingSettings
 
 __all__ = [
     "CaptureFeed",
@@ -32,6 +32,7 @@ __all__ = [
     "Settings",
     "SystemSettings",
     "TradingLimits",
+    "TradingRisk",
     "TradingSettings",
     "load",
 ]

@@ -53,7 +53,9 @@ SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAV
 def build(settings: TradingSettings) -> Exporter:
     """Load the state file, open the configured series, wire the transports; OSError or ValueError for the token."""
     limits = Limits(**settings.limits.model_dump())
-    intake = Intake(State(limits, settings.day_starts_at_seconds, settings.quality.window_minutes))
+    intake = Intake(
+        State(limits, settings.day_starts_at_seconds, settings.quality.window_minutes, settings.risk.options())
+    )
     sources: list[Source] = []
     store = None
     if settings.state_file is not None:

@@ -10,6 +10,7 @@ from exporters.series import Row
 from exporters.trading import quality_families, series
 from exporters.trading.events import STATES, Position
 from exporters.trading.orders import InstrumentKey
+from exporters.trading.risk import families as risk
 from exporters.trading.state import EquityKey, Instrument, Pulse, State, currency_of
 
 _SETTLE_SECONDS: Final = 10.0
@@ -210,4 +211,6 @@ REST: Final[dict[str, Reader]] = {
     "states": states,
     "events": events,
     "quality": quality_families.quality,
+    "value_at_risk": risk.value_at_risk,
+    "risk_exposure": risk.exposure,
 }

@@ -4,6 +4,7 @@ from typing import Final
 
 from exporters.series import counter, gauge, histogram
 from exporters.trading import quality_series
+from exporters.trading.risk import series as risk_series
 
 _E: Final = "`equity` events"
 _P: Final = "`position` events"
@@ -381,4 +382,5 @@ SERIES: Final = (
     LAG,
     FORGOTTEN,
     *quality_series.SERIES,
+    *risk_series.SERIES,
 )

@@ -1,11 +1,13 @@
 """The section ``trading`` of the configuration."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from exporters.section import Listen, Name, Section
+from exporters.trading.risk.curve import RiskOptions
+from exporters.trading.risk.estimates import needed
 
 
 class EventsIntake(Section):
@@ -54,6 +56,56 @@ class TradingQuality(Section):
     window_minutes: int = Field(default=60, ge=1, le=1440)
 
 
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
+Confidence = Annotated[str, StringConstraints(pattern=r"^0\.[0-9]{1,4}$")]
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class TradingRisk(Section):
+    """Value at risk by the last ``observations`` changes of equity, one every ``interval_seconds``.
+
+    ``confidences`` are text such as ``"0.99"`` and ``horizons`` such as ``1h``; absent below ``min_observations``.
+    """
+
+    interval_seconds: int = Field(default=60, ge=1, le=86_400)
+    observations: int = Field(default=1440, ge=2, le=20_000)
+    min_observations: int = Field(default=100, ge=2)
+    confidences: tuple[Confidence, ...] = Field(default=("0.95", "0.99"), max_length=5)
+    horizons: tuple[Duration, ...] = Field(default=("1h", "1d"), max_length=5)
+    drawdown_days: int = Field(default=30, ge=1, le=366)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.min_observations > self.observations:
+            raise ValueError("min_observations: no more than observations")
+        for each in self.confidences:
+            if not 0.5 <= float(each) < 1:  # below it is no tail
+                raise ValueError(f"confidences: {each} is not from 0.5 to below 1")
+            if needed(float(each)) > self.observations:
+                raise ValueError(f"confidences: {each} needs {needed(float(each))} observations")
+        for name in self.horizons:
+            if _seconds(name) < self.interval_seconds:
+                raise ValueError(f"horizons: {name} is shorter than interval_seconds")
+        if len(set(self.horizons)) != len(self.horizons) or len(set(self.confidences)) != len(self.confidences):
+            raise ValueError("a horizon or a confidence is named twice")
+        return self
+
+    def options(self) -> RiskOptions:
+        """As the state takes them."""
+        return RiskOptions(
+            self.interval_seconds,
+            self.observations,
+            self.min_observations,
+            self.confidences,
+            tuple((name, _seconds(name)) for name in self.horizons),
+            self.drawdown_days,
+        )
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
+
 class TradingSettings(Section):
     """``day_starts_at`` is UTC; without a ``state_file`` peaks, day starts and seq marks do not survive a restart."""
 
@@ -65,6 +117,7 @@ class TradingSettings(Section):
     reject_codes: tuple[Name, ...] = ()
     limits: TradingLimits = TradingLimits()
     quality: TradingQuality = TradingQuality()
+    risk: TradingRisk = TradingRisk()
 
     @property
     def day_starts_at_seconds(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from exporters.trading import events, quality_snapshot
 from exporters.trading.equity import Book, day_of
 from exporters.trading.orders import Order, Parent
+from exporters.trading.risk.curve import Curve
 from exporters.trading.state import Engine, Margin, Pulse, State
 
 VERSION: Final = 1
@@ -93,6 +94,10 @@ def dump(state: State, marks: dict[str, TailMark]) -> dict[str, Any]:
             for (instrument, parent_id), parent in state.orders.parents.items()
         ],
         "quality": quality_snapshot.dump(state),
+        "risk": {
+            "interval_seconds": state.risk.interval_seconds,
+            "curves": [[*key, curve.dump()] for key, curve in state.curves.items()],
+        },
         "tails": {
             path: [mark.device, mark.inode, mark.offset, mark.head, mark.fingerprint] for path, mark in marks.items()
         },
@@ -111,6 +116,8 @@ def restore(state: State, saved: Any) -> dict[str, TailMark]:
     _restore_orders(state, saved["orders"], saved["parents"])
     if "quality" in saved:  # older state files have none
         quality_snapshot.restore(state, saved["quality"])
+    if "risk" in saved:
+        _restore_curves(state, saved["risk"])
     return {
         path: TailMark(int(device), int(inode), int(offset), int(head), str(fingerprint))
         for path, (device, inode, offset, head, fingerprint) in saved["tails"].items()
@@ -147,6 +154,13 @@ def _restore_books(state: State, saved: Any, *, same_day: bool) -> None:
         state.books[key] = book
         if realised is not None or unrealised is not None:
             state.pnl[key] = (_decimal(realised), _decimal(unrealised))
+
+
+def _restore_curves(state: State, saved: Any) -> None:
+    same = saved["interval_seconds"] == state.risk.interval_seconds
+    for venue, account, strategy, currency, curve in saved["curves"]:
+        key = (venue, account, strategy, currency)
+        state.curves[key] = Curve.restored(curve, state.risk, same_interval=same)
 
 
 def _restore_positions(state: State, saved: Any) -> None:

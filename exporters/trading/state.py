@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from exporters.buckets import Buckets
 from exporters.trading import events
-from exporters.trading.equity import Book
+from exporters.trading.equity import Book, day_of
 from exporters.trading.events import INITIATORS, TYPES, Event
 from exporters.trading.orders import InstrumentKey, Order, Orders
 from exporters.trading.quality import Inventory, Quality, Strategy, slippage, slippage_buckets
+from exporters.trading.risk.curve import Curve, RiskOptions
 
 _ZERO: Final = Decimal(0)
 _MAX_CODES: Final = 32
@@ -100,13 +101,17 @@ class Margin:
 class State:
     """The books, the instruments, the engines and the orders."""
 
-    def __init__(self, limits: Limits, day_starts_at: int = 0, window_minutes: int = 60) -> None:
+    def __init__(
+        self, limits: Limits, day_starts_at: int = 0, window_minutes: int = 60, risk: RiskOptions | None = None
+    ) -> None:
         """*day_starts_at* is seconds after 00:00 UTC; *window_minutes* is that of fill ratio and turnover."""
         self.limits = limits
         self.day_starts_at = day_starts_at
         self.slot_seconds = window_minutes
+        self.risk = risk or RiskOptions()
         self.engines: dict[str, Engine] = {}
         self.books: dict[EquityKey, Book] = {}
+        self.curves: dict[EquityKey, Curve] = {}
         self.pnl: dict[EquityKey, tuple[Decimal | None, Decimal | None]] = {}
         self.margins: dict[tuple[str, str], Margin] = {}
         self.instruments: dict[InstrumentKey, Instrument] = {}
@@ -120,7 +125,7 @@ class State:
 
     def fresh(self) -> "State":
         """An empty one with the same options."""
-        return State(self.limits, self.day_starts_at, self.slot_seconds)
+        return State(self.limits, self.day_starts_at, self.slot_seconds, self.risk)
 
     def expect(self, engine: str, strategy: StrategyKey, symbols: Iterable[str], codes: Iterable[str]) -> None:
         """Open the series of a configured strategy at zero, so that a rule sees its first event as an increase."""
@@ -364,10 +369,12 @@ def _equity(state: State, event: Event, _received: float) -> None:
     if book is not None:
         book.observe(body.equity, body.net_deposits, event.time, state.day_starts_at)
     elif len(state.books) < state.limits.strategies:
-        state.books[key] = Book.opened(body.equity, body.net_deposits, event.time, state.day_starts_at)
+        book = state.books[key] = Book.opened(body.equity, body.net_deposits, event.time, state.day_starts_at)
     else:
         state.dropped["strategies"] += 1
         return
+    if event.strategy:
+        _curve(state, key, book, event)
     if body.realised_pnl is not None or body.unrealised_pnl is not None:
         realised, unrealised = state.pnl.get(key, (None, None))
         state.pnl[key] = (
@@ -380,6 +387,17 @@ def _equity(state: State, event: Event, _received: float) -> None:
         whole = not event.strategy
         if known is None or whole or not known.whole:
             state.margins[account] = Margin(body.margin_balance, body.maintenance_margin, whole)
+
+
+def _curve(state: State, key: EquityKey, book: Book, event: Event) -> None:
+    body: Any = event.body
+    curve = state.curves.get(key)
+    if curve is None:
+        curve = state.curves[key] = Curve()
+    curve.observe(body.equity, body.net_deposits, event.time, state.risk)
+    drawdown = book.drawdown()
+    if drawdown is not None:
+        curve.drew_down(day_of(event.time, state.day_starts_at), float(drawdown), state.risk)
 
 
 def _heartbeat(state: State, event: Event, received: float) -> None:

@@ -9,6 +9,7 @@ from exporters import settings as config
 from exporters.catalog import EXPORTERS
 from exporters.catalogue import tables
 from exporters.market_data import exporter as market_data
+from exporters.market_data.settings import Measure
 from exporters.scrape import Scrape
 from exporters.series import Series
 from exporters.serve import Exporter
@@ -33,7 +34,7 @@ def test_the_page_is_what_the_program_prints():
 def test_a_name_keeps_the_conventions(series):
     assert series.name.islower()
     assert series.name.endswith("_total") == (series.kind == "counter")
-    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter")
+    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter", "risk")
     assert series.help.endswith(".")
     assert not set(series.labels) & {
         "type_",
@@ -77,9 +78,11 @@ def declared(name):
 
 
 def test_the_trading_exporter_serves_what_it_declares(tmp_path):
-    made = trading.build(config.TradingSettings(state_file=tmp_path / "state.json"))
+    risk = config.TradingRisk(interval_seconds=1, min_observations=2, confidences=("0.5",), horizons=("1s",))
+    made = trading.build(config.TradingSettings(state_file=tmp_path / "state.json", risk=risk))
     now = time.time()
     lines = [
+        *(line("equity", time=now - 9 + second) for second in range(5)),
         line("equity", time=now, strategy=None, margin_balance="5", maintenance_margin="1"),
         line("equity", time=now, realised_pnl="1", unrealised_pnl="1"),
         line("order_sent", time=now, client_order_id="x", parent_id="p1"),
@@ -99,16 +102,27 @@ def test_the_market_data_exporter_serves_what_it_declares(tmp_path):
     capture.write_bytes(
         gzip.compress(
             (
-                stream % ("bookTicker", '{"E":1723161255000,"u":7,"b":"100","B":"1","a":"102","A":"1"}')
+                '1723161255000000000 {"lastUpdateId":6,"bids":[["100","1"]],"asks":[["102","1"]]}\n'
+                + stream % ("bookTicker", '{"E":1723161255000,"u":7,"b":"100","B":"1","a":"102","A":"1"}')
                 + stream % ("trade", '{"E":1723161255000,"t":7,"p":"100","q":"1"}')
                 + stream % ("depth@0ms", '{"E":1723161255000,"U":7,"u":8,"pu":6,"b":[],"a":[]}')
             ).encode()
         )
     )
     feed = config.CaptureFeed(venue="v", source="capture", file=capture, symbols=("BTC/USDT:USDT",), pace="fast")
-    made = market_data.build(config.MarketDataSettings(feeds=(feed,)))
-    made.sources[0].start()
-    made.sources[0]._thread.join(10)
+    asked = config.NdjsonFeed(
+        venue="w", source="ndjson", url="http://127.0.0.1:1", symbols=("BTC/USDT:USDT",), status_path="/exchangeInfo"
+    )
+    quick = Measure(session_seconds=60, move_windows=("10s",), volatility_windows=("10s",))
+    made = market_data.build(config.MarketDataSettings(feeds=(feed, asked), measure=quick))
+    recording, sampler = made.sources[0], made.sources[-1]
+    recording._play()  # not its thread: at the end of it the book would be lost
+    for _ in range(100):  # as if a minute and more went by
+        recording._feed.behind_ns -= 1_000_000_000
+        for market in recording._feed.markets.values():
+            market.book.updated_ns += 1_000_000_000
+        recording._feed.best["BTCUSDT"].received_ns += 1_000_000_000
+        sampler.sample()
     assert served(made) == declared("market-data")
 
 
