@@ -36,7 +36,8 @@ WIDE_READS_AT_FIRST = 3
 WIDE_READ_EVERY = 10
 """Of the narrow sweeps every so many-th is wide, so that an order in a symbol nobody configured is found."""
 MOST_NARROW_SYMBOLS = 20
-SLOWEST_RETRY_SECONDS = 1.0
+SLOWEST_RETRY_SECONDS = 2.0
+"""A kill that is stuck reads no oftener, or the venue would ban us for asking: see `limits.sweep_seconds`."""
 LONGEST_HOLD_SECONDS = 30.0
 """At most so long a venue's `Retry-After` is obeyed before it is asked again."""
 
