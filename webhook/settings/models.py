@@ -173,8 +173,8 @@ class LimitSettings(Section):
         5.0,
         ge=0.1,
         le=60,
-        description="Seconds between re-reads of every halted scope. Each reads the open orders of the whole account, in "
-        "every book: on Binance futures that is 80 of the 2,400 request weights a minute, so 1 would be banned.",
+        description="Seconds between re-reads of every halted scope. Each reads the open orders of the whole account, "
+        "in every book: on Binance futures that is 80 of the 2,400 request weights a minute, so 1 would be banned.",
     )
     resume_request_minutes: float = Field(
         15.0, gt=0, le=1440, description="Minutes a request to resume waits for the second person before it expires."
