@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 
 from exporters.market_data.state import Feed, Markets
-from exporters.market_data.ticks import Pulse, TickError, parse
+from exporters.market_data.ticks import Pulse, Snapshot, TickError, parse
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -76,17 +76,19 @@ class CaptureSource:
             found = parse(message)
         except TickError as fault:
             with self._markets.lock:
-                self._feed.venue.malformed += 1
+                self._feed.venue.refuse(fault)
             self._log.debug("malformed message", fault=str(fault))
             return
         with self._markets.lock:
             self._feed.connected = True
             if self._pace == "fast":
                 self._feed.behind_ns = time.time_ns() - received_ns
-            if found is None or found.event_ns is None:
-                if found is not None and not isinstance(found, Pulse):
-                    self._feed.observe(found, received_ns)
+            if isinstance(found, Snapshot):
+                self._feed.restore(found, received_ns)
             elif isinstance(found, Pulse):
-                self._feed.timed(found.event_ns + shift, received_ns)
+                if found.event_ns is not None:
+                    self._feed.timed(found.event_ns + shift, received_ns)
+            elif found.event_ns is None:
+                self._feed.observe(found, received_ns)
             else:
                 self._feed.observe(found._replace(event_ns=found.event_ns + shift), received_ns)

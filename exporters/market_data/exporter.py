@@ -8,13 +8,14 @@ from prometheus_client.metrics_core import Metric
 
 from exporters.market_data import families, series
 from exporters.market_data.capture import CaptureSource
+from exporters.market_data.market import Sampler
 from exporters.market_data.ndjson import NdjsonSource
+from exporters.market_data.settings import MarketDataSettings, NdjsonFeed
 from exporters.market_data.state import Markets
 from exporters.market_data.ticks import STREAM_OF
 from exporters.scrape import Collector
 from exporters.series import DROPPED, Series
 from exporters.serve import Exporter, Source
-from exporters.settings import MarketDataSettings, NdjsonFeed
 
 NAME: Final = "market-data"
 SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED)
@@ -22,7 +23,7 @@ SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED)
 
 def build(settings: MarketDataSettings) -> Exporter:
     """Open every feed; nothing connects before the exporter serves."""
-    markets = Markets(settings.offset_window_seconds, settings.expire_seconds)
+    markets = Markets(settings.offset_window_seconds, settings.expire_seconds, settings.measure, settings.limits)
     sources: list[Source] = []
     for each in settings.feeds:
         if isinstance(each, NdjsonFeed):
@@ -42,6 +43,8 @@ def build(settings: MarketDataSettings) -> Exporter:
                     idle_seconds=each.idle_seconds,
                     time_path=each.time_path,
                     time_every_seconds=each.time_every_seconds,
+                    status_path=each.status_path,
+                    status_every_seconds=each.status_every_seconds,
                 )
             )
         else:
@@ -59,7 +62,7 @@ def build(settings: MarketDataSettings) -> Exporter:
             *(Collector(name, "rest", partial(read, reader)) for name, reader in families.REST.items()),
             Collector("cardinality", "rest", partial(_dropped, markets)),
         ],
-        sources=sources,
+        sources=[*sources, Sampler(markets)],
     )
 
 

@@ -5,8 +5,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
-from exporters.market_data import series
-from exporters.market_data.sequence import CHAINED
+from exporters.market_data import liquidity_families, series
 from exporters.market_data.state import Best, Flow, Markets
 
 Reader = Callable[[Markets], Iterable[Metric]]
@@ -33,14 +32,14 @@ def clock(markets: Markets) -> Iterator[Metric]:
 
 def gaps(markets: Markets) -> Iterator[Metric]:
     """Breaks in the sequences."""
-    yield series.GAPS.family((key, flow.gaps) for key, flow in _flows(markets) if key[2] in CHAINED)
+    yield series.GAPS.family((key, flow.gaps) for key, flow in _flows(markets) if flow.shows_gaps)
 
 
 def messages(markets: Markets) -> Iterator[Metric]:
     """How much came in, and in what state."""
     flows = list(_flows(markets))
     yield series.MESSAGES.family((key, flow.messages) for key, flow in flows)
-    yield series.MISSING.family((key, flow.missing) for key, flow in flows if key[2] in CHAINED)
+    yield series.MISSING.family((key, flow.missing) for key, flow in flows if flow.shows_missing)
     yield series.OUT_OF_ORDER.family((key, flow.out_of_order) for key, flow in flows)
     yield series.MALFORMED.family(((name,), venue.malformed) for name, venue in markets.venues.items())
     yield series.RECONNECTS.family(((name,), venue.reconnects) for name, venue in markets.venues.items())
@@ -81,5 +80,10 @@ def _best(markets: Markets) -> Iterator[tuple[tuple[str, str], Best]]:
                 yield (feed.venue_name, feed.unified[symbol]), best
 
 
-KILL: Final[dict[str, Reader]] = {"freshness": freshness, "clock": clock, "gaps": gaps}
-REST: Final[dict[str, Reader]] = {"messages": messages, "latency": latency, "prices": prices}
+KILL: Final[dict[str, Reader]] = {"freshness": freshness, "clock": clock, "gaps": gaps, **liquidity_families.KILL}
+REST: Final[dict[str, Reader]] = {
+    "messages": messages,
+    "latency": latency,
+    "prices": prices,
+    **liquidity_families.REST,
+}

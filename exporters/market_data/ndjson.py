@@ -6,6 +6,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +15,8 @@ import structlog
 
 from exporters.logs import LogBudget
 from exporters.market_data.state import Feed, Markets
-from exporters.market_data.ticks import Pulse, TickError, parse
+from exporters.market_data.status import statuses
+from exporters.market_data.ticks import Pulse, Snapshot, TickError, parse
 
 PATH: Final = "/stream/v1/ndjson"
 _FIRST_PAUSE: Final = 0.1
@@ -22,6 +24,12 @@ _LONGEST_PAUSE: Final = 5.0
 _READ_BYTES: Final = 1 << 16
 _MAX_LINE: Final = 4 << 20
 _MAX_TIME_ANSWER: Final = 4096
+_MAX_STATUS_ANSWER: Final = 64 << 20
+_MAX_SNAPSHOT: Final = 16 << 20
+_HEAL_EVERY: Final = 0.25
+_HEAL_FIRST: Final = 0.25
+_HEAL_LONGEST: Final = 30.0
+_HEALED_AFTER: Final = 10.0
 
 
 class FeedRefusedError(Exception):
@@ -29,7 +37,10 @@ class FeedRefusedError(Exception):
 
 
 class NdjsonSource:
-    """One connection in a thread of its own; with ``time_path`` a second thread asks the venue for its time."""
+    """One connection in a thread of its own, and one that asks for the books anew that have missed an update.
+
+    With ``time_path`` another thread asks the venue for its time, with ``status_path`` another for its symbols.
+    """
 
     def __init__(
         self,
@@ -42,16 +53,22 @@ class NdjsonSource:
         idle_seconds: float,
         time_path: str | None = None,
         time_every_seconds: float = 5.0,
+        status_path: str | None = None,
+        status_every_seconds: float = 10.0,
     ) -> None:
         """*streams* in the venue's words (``bookTicker``); silence of *idle_seconds* ends a connection."""
         self._url = urlsplit(url)
         self._feed = feed
         self._markets = markets
-        query = urlencode({"symbols": ",".join(feed.unified), "streams": ",".join(streams), "market": market}, safe=",")
-        self._target = f"{self._url.path.rstrip('/')}{PATH}?{query}"
+        self._market = market
+        self._streams = streams
         self._idle = idle_seconds
         self._time_path = None if time_path is None else f"{self._url.path.rstrip('/')}{time_path}"
         self._time_every = time_every_seconds
+        self._status_path = None if status_path is None else f"{self._url.path.rstrip('/')}{status_path}"
+        self._status_every = status_every_seconds
+        feed.has_status = status_path is not None
+        feed.status_seconds = 3 * (status_every_seconds + idle_seconds)
         self._stop = threading.Event()
         self._socket: socket.socket | None = None
         self._threads = [threading.Thread(target=self._follow, name=f"feed {feed.venue_name}", daemon=True)]
@@ -59,6 +76,15 @@ class NdjsonSource:
             self._threads.append(
                 threading.Thread(target=self._keep_asking, name=f"time {feed.venue_name}", daemon=True)
             )
+        if self._status_path is not None:
+            self._threads.append(
+                threading.Thread(target=self._keep_status, name=f"status {feed.venue_name}", daemon=True)
+            )
+        if "depth" in streams:
+            self._threads.append(
+                threading.Thread(target=self._keep_healing, name=f"heal {feed.venue_name}", daemon=True)
+            )
+        self._asked_status = threading.Event()
         self._budget = LogBudget(1)
         self._log = structlog.get_logger(exporter="market-data", venue=feed.venue_name)
 
@@ -78,7 +104,15 @@ class NdjsonSource:
             if thread.is_alive():
                 thread.join(self._idle + 1)
 
+    def _target(self, symbols: Iterable[str], streams: Iterable[str]) -> str:
+        query = urlencode(
+            {"symbols": ",".join(symbols), "streams": ",".join(streams), "market": self._market}, safe=","
+        )
+        return f"{self._url.path.rstrip('/')}{PATH}?{query}"
+
     def _follow(self) -> None:
+        if self._status_path is not None:  # one symbol that the venue does not know would cost all the others
+            self._asked_status.wait(self._idle)
         pause = _FIRST_PAUSE
         while not self._stop.is_set():
             reason = "the venue ended it"
@@ -110,7 +144,9 @@ class NdjsonSource:
         try:
             connection.connect()
             self._socket = connection.sock
-            connection.request("GET", self._target, headers={"Accept": "application/x-ndjson"})
+            known = [symbol for symbol in self._feed.unified if symbol not in self._feed.unknown]
+            target = self._target(known or self._feed.unified, self._streams)
+            connection.request("GET", target, headers={"Accept": "application/x-ndjson"})
             answer = connection.getresponse()
             if answer.status != http.HTTPStatus.OK:
                 raise FeedRefusedError(f"status {answer.status}")
@@ -138,7 +174,7 @@ class NdjsonSource:
                 found.append(parse(line))
             except TickError as fault:
                 with self._markets.lock:
-                    self._feed.venue.malformed += 1
+                    self._feed.venue.refuse(fault)
                 held_back = self._budget.take()
                 if held_back is not None:
                     self._log.warning("malformed message", fault=str(fault), held_back=held_back)
@@ -148,8 +184,64 @@ class NdjsonSource:
                 if isinstance(each, Pulse):
                     if each.event_ns is not None:
                         self._feed.timed(each.event_ns, received_ns)
-                elif each is not None:
+                elif isinstance(each, Snapshot):
+                    self._feed.restore(each, received_ns)
+                else:
                     self._feed.observe(each, received_ns)
+
+    def _keep_healing(self) -> None:
+        """Ask for each book that has missed an update; the longer it does not help, the longer we wait."""
+        due: dict[str, tuple[float, float, float]] = {}  # symbol -> when next, the pause after that, when last asked
+        while not self._stop.wait(_HEAL_EVERY):
+            with self._markets.lock:
+                broken = self._feed.unhealed() if self._feed.connected else []
+            now = time.monotonic()
+            for symbol in broken:
+                at, pause, asked = due.get(symbol, (now + _HEAL_FIRST, _HEAL_FIRST, 0.0))
+                if asked and now - asked > pause + _HEALED_AFTER:  # it was well in between
+                    at, pause, asked = now, _HEAL_FIRST, 0.0
+                if now >= at and not self._stop.is_set():
+                    self._heal(symbol)
+                    pause, asked = min(_HEAL_LONGEST, pause * 2), time.monotonic()
+                    at = asked + pause
+                due[symbol] = (at, pause, asked)
+
+    def _heal(self, symbol: str) -> None:
+        connection = self._connection()
+        with self._markets.lock:
+            self._feed.markets[symbol].resubscribes += 1
+        try:
+            connection.request("GET", self._target([symbol], ["depth"]))
+            answer = connection.getresponse()
+            found = parse(answer.readline(_MAX_SNAPSHOT)) if answer.status == http.HTTPStatus.OK else None
+            if isinstance(found, Snapshot):
+                with self._markets.lock:
+                    self._feed.restore(found, time.time_ns())
+        except (OSError, http.client.HTTPException, TickError) as fault:
+            held_back = self._budget.take()
+            if held_back is not None:
+                self._log.warning("no snapshot", symbol=symbol, error=type(fault).__name__, held_back=held_back)
+        finally:
+            connection.close()
+
+    def _keep_status(self) -> None:
+        while True:
+            connection = self._connection()
+            try:
+                connection.request("GET", self._status_path or "/")
+                answer = connection.getresponse()
+                body = answer.read(_MAX_STATUS_ANSWER)
+                said = statuses(body) if answer.status == http.HTTPStatus.OK else None
+                if said is not None:
+                    with self._markets.lock:
+                        self._feed.said_status(said, time.time_ns())
+            except (OSError, http.client.HTTPException):
+                pass  # what it said before grows old and is then unknown
+            finally:
+                connection.close()
+                self._asked_status.set()
+            if self._stop.wait(self._status_every):
+                return
 
     def _keep_asking(self) -> None:
         connection = self._connection()

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from exporters.market_data import liquidity_series
 from exporters.series import counter, gauge, histogram
 
 _STREAM: Final = "venue symbol stream"
@@ -50,7 +51,7 @@ FEED_UP: Final = gauge(
 )
 MESSAGES: Final = counter("market_data_messages_total", _STREAM, "rest", "messages", _FEED, "Messages taken in.")
 MISSING: Final = counter(
-    "market_data_sequence_missing_total",
+    "market_data_missing_updates_total",
     _STREAM,
     "rest",
     "ids (depth: update ids, trade: trades)",
@@ -128,4 +129,5 @@ SERIES: Final = (
     BEST_BID,
     BEST_ASK,
     RECONNECTS,
+    *liquidity_series.SERIES,
 )

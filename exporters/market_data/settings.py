@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from exporters.section import Listen, Name, Seconds, Section, Url, UrlPath
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+Window = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smh]$")]
+BasisPoints = Annotated[float, Field(gt=-10_000, lt=10_000)]
 
 
 class _Feed(Section):
@@ -36,7 +40,8 @@ class _Feed(Section):
 class NdjsonFeed(_Feed):
     """The sandbox venue's market stream at ``url``; with ``time_path`` its clock is measured by round trips.
 
-    ``idle_seconds`` without a byte, a ping included, end the connection.
+    ``status_path`` is where the venue lists its symbols and says which of them trade.  ``idle_seconds`` without a byte,
+    a ping included, end the connection.
     """
 
     source: Literal["ndjson"]
@@ -44,6 +49,8 @@ class NdjsonFeed(_Feed):
     streams: tuple[Literal["trade", "depth", "bookTicker"], ...] = ("trade", "depth", "bookTicker")
     time_path: UrlPath | None = None
     time_every_seconds: Seconds = 5.0
+    status_path: UrlPath | None = None
+    status_every_seconds: Seconds = 10.0
     idle_seconds: Seconds = 5.0
 
 
@@ -58,6 +65,61 @@ class CaptureFeed(_Feed):
 Feed = Annotated[NdjsonFeed | CaptureFeed, Field(discriminator="source")]
 
 
+class MarketLimits(Section):
+    """Upper bounds of cardinality: symbols beyond ``symbols`` are not followed, those beyond ``books`` have no depth.
+
+    What the configuration names first has the room; ``market_data_symbols_left_out`` says how many have none.
+    """
+
+    symbols: int = Field(default=500, ge=1, le=10_000)
+    books: int = Field(default=100, ge=0, le=10_000)
+
+
+class Measure(Section):
+    """What is measured of each symbol, once each ``sample_seconds``; docs/metrics.md defines the series."""
+
+    sample_seconds: Seconds = 1.0
+    session_seconds: Seconds = 3600.0
+    book_stale_seconds: Seconds = 10.0
+    depth_bands_bps: tuple[Annotated[float, Field(gt=0, le=5_000)], ...] = Field(
+        default=(5, 10, 25, 50, 100), min_length=1, max_length=20
+    )
+    depth_ratio_band_bps: Annotated[float, Field(gt=0, le=5_000)] = 25
+    volume_window_seconds: Annotated[float, Field(ge=10, le=3600)] = 300.0
+    volume_edges_bps: tuple[BasisPoints, ...] = Field(
+        default=(-50, -25, -10, -5, -2, 0, 2, 5, 10, 25, 50), min_length=1, max_length=50
+    )
+    move_windows: tuple[Window, ...] = Field(default=("10s", "1m", "5m"), max_length=10)
+    volatility_windows: tuple[Window, ...] = Field(default=("1m", "5m"), max_length=10)
+
+    @field_validator("volume_edges_bps")
+    @classmethod
+    def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        if list(edges) != sorted(set(edges)):
+            raise ValueError("must rise")
+        return edges
+
+    @property
+    def bands(self) -> tuple[float, ...]:
+        """Every band, the one of the ratio included."""
+        return tuple(sorted({*self.depth_bands_bps, self.depth_ratio_band_bps}))
+
+    @property
+    def moves(self) -> dict[str, float]:
+        """Window as written -> seconds."""
+        return {each: seconds_of(each) for each in self.move_windows}
+
+    @property
+    def volatilities(self) -> dict[str, float]:
+        """Window as written -> seconds."""
+        return {each: seconds_of(each) for each in self.volatility_windows}
+
+
+def seconds_of(window: str) -> float:
+    """``"5m"`` is 300."""
+    return float(int(window[:-1]) * _UNITS[window[-1]])
+
+
 class MarketDataSettings(Section):
     """The fastest message is that of ``offset_window_seconds``; prices older than ``expire_seconds`` are absent."""
 
@@ -65,3 +127,5 @@ class MarketDataSettings(Section):
     feeds: tuple[Feed, ...] = ()
     offset_window_seconds: Seconds = 600.0
     expire_seconds: Seconds = 60.0
+    limits: MarketLimits = MarketLimits()
+    measure: Measure = Measure()

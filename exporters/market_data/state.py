@@ -2,21 +2,27 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from exporters.buckets import Buckets
+from exporters.market_data.market import Market
 from exporters.market_data.offset import FastestMessage, RoundTrips
-from exporters.market_data.sequence import Chain, Link
-from exporters.market_data.ticks import STREAMS, Tick
+from exporters.market_data.sequence import CHAINED, Chain, Link
+from exporters.market_data.settings import MarketLimits, Measure
+from exporters.market_data.ticks import STREAMS, VALUES, Snapshot, Tick, TickError
 
 _NS: Final = 1_000_000_000
+LEFT_OUT: Final = ("symbols_limit", "books_limit", "unknown")
 
 
 @dataclass(slots=True)
 class Flow:
-    """One stream of one symbol; times are nanoseconds since the epoch, 0 for never."""
+    """One stream of one symbol; times are nanoseconds since the epoch, 0 for never.
+
+    *shows_gaps*: the stream is such that a gap can be seen, and *shows_missing*, how long it is.
+    """
 
     messages: int = 0
     event_ns: int = 0
@@ -25,6 +31,8 @@ class Flow:
     missing: int = 0
     out_of_order: int = 0
     chain: Chain = field(default_factory=Chain)
+    shows_gaps: bool = False
+    shows_missing: bool = False
 
 
 @dataclass(slots=True)
@@ -46,6 +54,13 @@ class Venue:
     raw_ns: dict[str, int] = field(default_factory=dict)
     malformed: int = 0
     reconnects: int = 0
+    bad_values: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VALUES, 0))
+
+    def refuse(self, fault: TickError) -> None:
+        """A message could not be used."""
+        self.malformed += 1
+        if fault.value is not None:
+            self.bad_values[fault.value] += 1
 
     def offset_ns(self, now_ns: int) -> int | None:
         """Venue clock minus ours: by round trips where the venue is asked for its time, else by the fastest message."""
@@ -61,9 +76,18 @@ class Feed:
     """
 
     def __init__(
-        self, name: str, venue: Venue, symbols: Iterable[tuple[str, str]], streams: Iterable[str] = STREAMS
+        self,
+        name: str,
+        venue: Venue,
+        symbols: Iterable[tuple[str, str]],
+        streams: Iterable[str],
+        measure: Measure,
+        books: int,
+        expire_seconds: float,
     ) -> None:
-        """*symbols* are pairs of the venue's own name and the unified one, which becomes the label."""
+        """*symbols* are pairs of the venue's own name and the unified one, which becomes the label; *books* is how
+        many of them have room for their depth.
+        """
         self.venue_name = name
         self.venue = venue
         self.connected = False
@@ -71,10 +95,38 @@ class Feed:
         self.strangers = 0
         self.unified = dict(symbols)
         streams = tuple(streams)
-        self.flows = {(symbol, stream): Flow() for symbol in self.unified for stream in streams}
+        self.flows = {
+            (symbol, stream): Flow(shows_gaps=stream in CHAINED, shows_missing=stream in CHAINED)
+            for symbol in self.unified
+            for stream in streams
+        }
         self.best: dict[str, Best] = {}
+        self.has_status = False
+        self.status_seconds = 60.0
+        self.unknown: frozenset[str] = frozenset()
+        self.left_out = dict.fromkeys(LEFT_OUT, 0)
+        with_books = set(list(self.unified)[:books]) if "depth" in streams else set()
+        self.markets = {symbol: Market(measure, with_book=symbol in with_books) for symbol in self.unified}
+        self._expire_ns = int(expire_seconds * _NS)
         for stream in streams:
             venue.latency.setdefault(stream, Buckets())
+
+    def price(self, symbol: str) -> float | None:
+        """The mid of the best prices, else of the book, else the last trade; ``None`` when it is old or a side is
+        empty.
+        """
+        oldest = self.now_ns() - self._expire_ns
+        best = self.best.get(symbol)
+        if best is not None:
+            whole = best.bid is not None and best.ask is not None and best.received_ns >= oldest
+            return (best.bid + best.ask) / 2 if whole and best.bid and best.ask else None
+        market = self.markets[symbol]
+        if market.book is not None:
+            seen = market.measured.liquidity
+            return seen.mid if seen is not None and market.book.updated_ns >= oldest else None
+        if market.last_trade is not None and market.last_trade[1] >= oldest:
+            return market.last_trade[0]
+        return None
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, in the time the feed lives in."""
@@ -99,8 +151,41 @@ class Feed:
                 flow.event_ns = tick.event_ns
             if tick.stream == "book_ticker":
                 self.best[tick.symbol] = Best(tick.bid, tick.ask, received_ns)
+            else:
+                self.markets[tick.symbol].take(tick, received_ns)
         if tick.event_ns is not None:
             self.timed(tick.event_ns, received_ns, tick.stream)
+
+    def restore(self, snapshot: Snapshot, received_ns: int) -> None:
+        """Take a whole book in; one that does not say its symbol is that of the only symbol there is."""
+        symbol = next(iter(self.markets), "") if snapshot.symbol is None and len(self.markets) == 1 else snapshot.symbol
+        market = self.markets.get(symbol or "")
+        if market is None:
+            self.strangers += 1
+        elif market.book is not None:
+            market.book.restore(snapshot.last, snapshot.bids, snapshot.asks, received_ns)
+
+    def unhealed(self) -> list[str]:
+        """Symbols whose book is not the venue's."""
+        return [
+            symbol
+            for symbol, market in self.markets.items()
+            if market.book is not None and not market.book.synchronised and symbol not in self.unknown
+        ]
+
+    def said_status(self, status: dict[str, str], at_ns: int) -> None:
+        """What the venue says of the symbols it knows; those it does not name are unknown to it."""
+        self.unknown = frozenset(symbol for symbol in self.markets if symbol not in status)
+        self.left_out["unknown"] = len(self.unknown)
+        for symbol, market in self.markets.items():
+            market.status, market.status_ns = status.get(symbol), at_ns
+
+    def status_of(self, symbol: str) -> str:
+        """The status as last said, ``unknown`` when that is long ago or was never said."""
+        market = self.markets[symbol]
+        if market.status is None or self.now_ns() - market.status_ns > self.status_seconds * _NS:
+            return "unknown"
+        return market.status
 
     def timed(self, event_ns: int, received_ns: int, stream: str | None = None) -> None:
         """Something with a venue time arrived; a ping (no *stream*) tells of the clock, not of a stream's latency."""
@@ -118,26 +203,61 @@ class Feed:
         self.connected = False
         for flow in self.flows.values():
             flow.chain.leave()
+        for market in self.markets.values():
+            if market.book is not None:
+                market.book.lose()
 
 
 class Markets:
     """Every venue and feed, and the lock over them."""
 
-    def __init__(self, offset_window_seconds: float, expire_seconds: float) -> None:
+    def __init__(
+        self,
+        offset_window_seconds: float,
+        expire_seconds: float,
+        measure: Measure | None = None,
+        limits: MarketLimits | None = None,
+    ) -> None:
         self.lock = threading.Lock()
+        self.measure = measure or Measure()
+        self._limits = limits or MarketLimits()
         self.expire_seconds = expire_seconds
         self.venues: dict[str, Venue] = {}
         self.feeds: list[Feed] = []
         self._window = offset_window_seconds
 
     def open(
-        self, venue: str, symbols: Iterable[str], streams: Iterable[str] = STREAMS, *, trips_stale_seconds: float = 60.0
+        self,
+        venue: str,
+        symbols: Iterable[str],
+        streams: Iterable[str] = STREAMS,
+        *,
+        trips_stale_seconds: float = 60.0,
+        name: Callable[[str], str] | None = None,
     ) -> Feed:
-        """A feed of *symbols*, in the unified form; feeds of one venue share its clock."""
+        """A feed of *symbols*, in the unified form; feeds of one venue share its clock.
+
+        *name* makes the venue's own name of a symbol.  What the limits have no room for is left out and counted.
+        """
         known = self.venues.get(venue)
         if known is None:
             known = self.venues[venue] = Venue(FastestMessage(self._window), RoundTrips(trips_stale_seconds))
-        feed = Feed(venue, known, ((native(symbol), symbol) for symbol in symbols), streams)
+        wanted, streams = list(symbols), tuple(streams)
+        taken = wanted[: max(0, self._limits.symbols - sum(len(feed.markets) for feed in self.feeds))]
+        held = sum(market.book is not None for feed in self.feeds for market in feed.markets.values())
+        pairs = ((name or native)(symbol) for symbol in taken)
+        feed = Feed(
+            venue,
+            known,
+            zip(pairs, taken, strict=True),
+            streams,
+            self.measure,
+            max(0, self._limits.books - held),
+            self.expire_seconds,
+        )
+        feed.left_out["symbols_limit"] = len(wanted) - len(taken)
+        if "depth" in streams:
+            feed.left_out["books_limit"] = sum(market.book is None for market in feed.markets.values())
         self.feeds.append(feed)
         return feed
 

@@ -146,8 +146,8 @@ def test_messages_taken_out_are_found_missing(path, symbol, tmp_path):
     shown_after = played(tmp_path / "cut.gz", symbol)
     assert shown_after[f"market_data_sequence_gaps_total{{binance,{symbol},depth}}"] == 2
     assert shown_after[f"market_data_sequence_gaps_total{{binance,{symbol},trade}}"] == 1
-    assert shown_after[f"market_data_sequence_missing_total{{binance,{symbol},trade}}"] == lost_ids["trade"] == 5
-    missing = shown_after[f"market_data_sequence_missing_total{{binance,{symbol},depth}}"]
+    assert shown_after[f"market_data_missing_updates_total{{binance,{symbol},trade}}"] == lost_ids["trade"] == 5
+    missing = shown_after[f"market_data_missing_updates_total{{binance,{symbol},depth}}"]
     if symbol == "BTC/USDT":
         assert missing == lost_ids["depth"]
     else:
@@ -212,7 +212,7 @@ def test_what_was_never_seen_is_absent_and_its_counters_are_zero():
     markets = Markets(600.0, 60.0)
     markets.open("binance", [PERP])
     seen = shown(markets)
-    assert not any("timestamp" in name or "price" in name or "offset" in name for name in seen)
+    assert not any("timestamp" in name or "_price{" in name or "offset" in name for name in seen)
     assert seen[f"market_data_sequence_gaps_total{{binance,{PERP},depth}}"] == 0
     assert seen["market_data_feed_up{binance}"] == 0
 
@@ -222,6 +222,6 @@ def test_prices_that_nobody_renewed_are_not_known_any_more():
     feed = markets.open("binance", [PERP])
     tick = parse(BOOK.partition(b" ")[2])
     feed.observe(tick, feed.now_ns() - 61_000_000_000)
-    assert not any("price" in name or "best" in name for name in shown(markets))
+    assert not any("_price{" in name or "best" in name for name in shown(markets))
     feed.observe(tick, feed.now_ns())
     assert shown(markets)[f"market_data_mid_price{{binance,{PERP}}}"] == 101

@@ -80,7 +80,7 @@ def test_messages_that_the_venue_loses_are_counted_as_a_gap(live, venue):
     before = live.samples()[series]
     venue.fault("sequence_gap", symbol="BTCUSDT", n=3)
     live.wait_for(series, before + 1, "/metrics?set=kill")
-    assert live.samples()[f'market_data_sequence_missing_total{{stream="depth",{BTC}}}'] > 0
+    assert live.samples()[f'market_data_missing_updates_total{{stream="depth",{BTC}}}'] > 0
 
 
 @pytest.mark.stack
@@ -191,7 +191,7 @@ MID = "market_data_mid_price{sandbox,BTC/USDT:USDT}"
 
 
 def test_lines_that_are_no_messages_are_counted_and_cost_only_themselves():
-    said = HEAD + b"nonsense\n\n" + GOOD.replace(b'"100"', b"100") + b'{"type":"ping"}\n' + GOOD + GOOD[:30]
+    said = HEAD + b"nonsense\n\n" + GOOD.replace(b'"100"', b'"1e2"') + b'{"type":"ping"}\n' + GOOD + GOOD[:30]
     with listening_to(said) as (shown, _):
         until(lambda: shown().get(MID) == 101, "the good line")
         assert shown()["market_data_malformed_total{sandbox}"] == 2

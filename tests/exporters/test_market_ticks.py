@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporters.market_data.sequence import Chain, Link
-from exporters.market_data.ticks import Pulse, Tick, TickError, parse
+from exporters.market_data.ticks import Pulse, Snapshot, Tick, TickError, parse
 
 # Lines of the recorded captures, shortened.
 TRADE = (
@@ -30,7 +30,19 @@ DEPTH = (
 
 
 def test_a_trade():
-    assert parse(TRADE) == Tick("trade", "BTCUSDT", 1723161256322_000_000, 5266583935, 5266583935, None)
+    assert parse(TRADE) == Tick(
+        "trade",
+        "BTCUSDT",
+        1723161256322_000_000,
+        5266583935,
+        5266583935,
+        None,
+        price=61800.3,
+        quantity=0.006,
+        side="buy",
+    )
+    assert parse(TRADE.replace(b"false", b"true")).side == "sell"  # the maker bought
+    assert parse(TRADE.replace(b',"m":false', b"")).side == "unknown"
 
 
 def test_a_book_ticker():
@@ -43,7 +55,9 @@ def test_a_spot_book_ticker_carries_no_time():
 
 
 def test_depth_names_the_ids_it_covers():
-    assert parse(DEPTH) == Tick("depth", "BTCUSDT", 1723161256299_000_000, 5123107832006, 5123107837557, 5123107831937)
+    assert parse(DEPTH) == Tick(
+        "depth", "BTCUSDT", 1723161256299_000_000, 5123107832006, 5123107837557, 5123107831937, bids=((58710.2, 0.014),)
+    )
 
 
 def test_an_empty_side_is_no_price():
@@ -53,9 +67,41 @@ def test_an_empty_side_is_no_price():
     assert parse(BOOK.replace(b'"61800.30"', b'"0"')).ask is None
 
 
-@pytest.mark.parametrize("line", [b'{"lastUpdateId":7,"bids":[],"asks":[]}', b'{"type":"snapshot","symbol":"BTCUSDT"}'])
-def test_a_snapshot_is_no_message(line):
-    assert parse(line) is None
+def test_a_snapshot_is_a_whole_book():
+    assert parse(b'{"lastUpdateId":7,"bids":[["5","1"]],"asks":[]}') == Snapshot(None, 7, ((5.0, 1.0),), ())
+    said = b'{"type":"snapshot","symbol":"btcusdt","lastUpdateId":7,"bids":[],"asks":[["6","0.5"]]}'
+    assert parse(said) == Snapshot("BTCUSDT", 7, (), ((6.0, 0.5),))
+
+
+def test_numbers_are_taken_as_well_as_strings():
+    assert parse(changed(TRADE, p=61800.3, q=2)) == parse(changed(TRADE, p="61800.3", q="2"))
+    assert parse(changed(DEPTH, b=[[58710.2, 0.014]])) == parse(DEPTH)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("trade p NaN", "price"), ("trade p -1", "price"), ("trade q -1", "quantity"), ("trade q NaN", "quantity"),
+        ("trade q 0", "quantity"), ("depth [NaN, 1]", "price"), ("depth [1, -1]", "quantity"), ("depth ids", "id"),
+        ("time", "time"), ("bare NaN", "price"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_true_is_named(line, value):
+    said = {
+        "trade p NaN": changed(TRADE, p="NaN"),
+        "trade p -1": changed(TRADE, p=-1),
+        "trade q -1": changed(TRADE, q="-1"),
+        "trade q NaN": changed(TRADE, q="NaN"),
+        "trade q 0": changed(TRADE, q=0.0),
+        "depth [NaN, 1]": changed(DEPTH, b=[["NaN", "1"]]),
+        "depth [1, -1]": changed(DEPTH, a=[["1", "-1"]]),
+        "depth ids": changed(DEPTH, U=5123107837558),
+        "time": changed(TRADE, E=-1),
+        "bare NaN": TRADE.replace(b'"61800.30"', b"NaN"),
+    }[line]
+    with pytest.raises(TickError) as refused:
+        parse(said)
+    assert refused.value.value == value
 
 
 def test_a_ping_may_tell_the_time():
@@ -87,7 +133,6 @@ def changed(line, **changes: object):
         b'{"stream":"btcusdt@kline_1m","data":{}}',
         b'{"stream":"@trade","data":{}}',
         b'{"type":"ping","E":"now"}',
-        changed(TRADE, p=61800.3),
         changed(TRADE, p="NaN"),
         changed(TRADE, p="-1"),
         changed(TRADE, p="0"),
@@ -105,7 +150,12 @@ def changed(line, **changes: object):
         changed(TRADE, E=2**63),
         changed(BOOK, u=None),
         changed(BOOK, b=None),
-        changed(BOOK, a=1),
+        changed(DEPTH, b=[["1"]]),
+        changed(DEPTH, b=[["0", "1"]]),
+        changed(DEPTH, b=[[True, "1"]]),
+        changed(DEPTH, b=["1"]),
+        b'{"type":"snapshot","symbol":"BTCUSDT"}',
+        b'{"type":"snapshot","symbol":7,"lastUpdateId":7,"bids":[],"asks":[]}',
         changed(DEPTH, u=None),
         changed(DEPTH, U=5123107837558),
         changed(DEPTH, pu="x"),
