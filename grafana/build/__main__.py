@@ -4,12 +4,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from grafana.build import overview
+from grafana.build import kill_switch, market_data, overview, pipeline, risk, system, trading
 from grafana.build.dashboard import Dashboard, render
 
 # file name without .json -> what builds it. A new dashboard is one line here.
 DASHBOARDS: dict[str, Callable[[], Dashboard]] = {
     "overview": overview.build,
+    "market-data": market_data.build,
+    "trading": trading.build,
+    "risk": risk.build,
+    "system": system.build,
+    "kill-switch": kill_switch.build,
+    "pipeline": pipeline.build,
 }
 
 

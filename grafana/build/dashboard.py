@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.build.panels import DATASOURCE, AnyPanel
+from grafana.build.promql import KILL_ALERTS, OTHER_ALERTS, STOPPED_SCOPES
 
 Dashboard = builders.Dashboard
 
@@ -17,11 +18,11 @@ SCHEMA_VERSION = 41
 TAG = "andon"
 
 
-def dashboard(uid: str, title: str, description: str, *, since: str = "now-15m") -> Dashboard:
-    """A read-only dashboard with the data source variable, the annotations and the links that all of ours have."""
+def dashboard(name: str, title: str, description: str, *, since: str = "now-15m") -> Dashboard:
+    """The read-only dashboard `andon-<name>` with the variables, annotations and links of all."""
     return (
         builders.Dashboard(title)
-        .uid(uid)
+        .uid(f"{TAG}-{name}")
         .description(description)
         .tags([TAG])
         .readonly()
@@ -33,7 +34,7 @@ def dashboard(uid: str, title: str, description: str, *, since: str = "now-15m")
             builders.DashboardLink("Andon")
             .type(models.DashboardLinkType.DASHBOARDS)
             .tags([TAG])
-            .as_dropdown(True)
+            .as_dropdown(False)
             .include_vars(True)
             .keep_time(True)
         )
@@ -42,11 +43,8 @@ def dashboard(uid: str, title: str, description: str, *, since: str = "now-15m")
             _annotation("Kill alerts", KILL_ALERTS, "{{alertname}}", "{{kill_action}} {{strategy}}{{symbol}}", "red")
         )
         .annotation(_annotation("Stopped scopes", STOPPED_SCOPES, "{{scope}} {{state}}", "", "purple"))
+        .annotation(_annotation("Other alerts", OTHER_ALERTS, "{{alertname}}", "{{severity}}", "orange"))
     )
-
-
-KILL_ALERTS = 'ALERTS{alertstate="firing", kill_action=~"reduce|halt|flatten"}'
-STOPPED_SCOPES = 'max by (scope, state) (andon_switch_state{state=~"degraded|halted"}) == 1'
 
 
 def _annotation(name: str, expr: str, title: str, text: str, color: str) -> builders.AnnotationQuery:
@@ -67,16 +65,23 @@ def _annotation(name: str, expr: str, title: str, text: str, color: str) -> buil
 def choice(name: str, label: str, query: str) -> builders.QueryVariable:
     """A variable that offers every value of a label, all of them at first; `query` is `label_values(metric, label)`."""
     return (
+        one_of(name, label, query)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(models.VariableOption(text="All", value="$__all", selected=True))
+    )
+
+
+def one_of(name: str, label: str, query: str) -> builders.QueryVariable:
+    """A variable that is exactly one value of a label, the first one at first."""
+    return (
         builders.QueryVariable(name)
         .label(label)
         .datasource(DATASOURCE)
         .query({"query": query, "refId": f"{name}-values"})
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
-        .all_value(".*")
-        .current(models.VariableOption(text="All", value="$__all", selected=True))
     )
 
 
@@ -88,6 +93,11 @@ def fill(board: Dashboard, *panels: AnyPanel | builders.Row) -> Dashboard:
         else:
             board.with_panel(panel)
     return board
+
+
+def heading(title: str) -> builders.Row:
+    """A line with a title over the panels that follow."""
+    return builders.Row(title)
 
 
 def render(board: Dashboard) -> str:

@@ -4,27 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, heatmap, prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.builders import dashboard as dashboards
 from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models import prometheus as prometheus_models
+
+from grafana.build.thresholds import steps_of_limit_use
 
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | statetimeline.Panel
-_Panel = TypeVar("_Panel", timeseries.Panel, stat.Panel, bargauge.Panel, statetimeline.Panel)
-
-# Text and colour say the same thing, so that nobody has to tell red from green.
-STATES = {0: ("NORMAL", "green"), 1: ("REDUCE ONLY", "orange"), 2: ("HALTED", "red")}
+AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | statetimeline.Panel | heatmap.Panel
+PanelT = TypeVar("PanelT", timeseries.Panel, stat.Panel, bargauge.Panel, statetimeline.Panel, heatmap.Panel)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL query and the legend of its series; `instant` asks for the newest value only."""
+    """One PromQL query and the legend of its series.
+
+    `instant` asks for the newest value only; `buckets` says that the series are cumulative buckets with a label `le`.
+    """
 
     expr: str
     legend: str = ""
     instant: bool = False
+    buckets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,27 @@ class Steps:
 
 
 CALM = Steps("text")
-USE_OF_LIMIT = Steps("green", ((0.5, "yellow"), (0.8, "orange"), (1.0, "red")))
+USE_OF_LIMIT = Steps("green", steps_of_limit_use())
 NONE_IS_GOOD = Steps("green", ((1, "red"),))
 
 
-def _common(
-    panel: _Panel,
+def red_above(limit: float, *, first: str = "green") -> Steps:
+    """Red from the limit of a rule on."""
+    return Steps(first, ((limit, "red"),))
+
+
+def common_parts(
+    panel: PanelT,
     title: str,
     description: str,
     unit: str,
     queries: Sequence[Query],
+    *,
     width: int,
     height: int,
-    colors: Steps,
-) -> _Panel:
+    colors: Steps = CALM,
+) -> PanelT:
+    """What every panel has; queries get the letters A, B, ... in their order."""
     panel.title(title).description(description).unit(unit).datasource(DATASOURCE).span(width).height(height)
     panel.thresholds(
         dashboards.ThresholdsConfig()
@@ -61,12 +72,26 @@ def _common(
             ]
         )
     )
-    for letter, query in zip("ABCDEFGH", queries, strict=False):
+    for number_of_query, query in enumerate(queries):
+        letter = chr(ord("A") + number_of_query)
         target = (
             prometheus.Dataquery().datasource(DATASOURCE).expr(query.expr).legend_format(query.legend).ref_id(letter)
         )
+        if query.buckets:
+            target.format(prometheus_models.PromQueryFormat.HEATMAP)
         panel.with_target(target.instant() if query.instant else target.range())
     return panel
+
+
+def more_on(panel: PanelT, page: str, title: str) -> PanelT:
+    """A link on the panel to the dashboard `andon-<page>`, with the time and the variables of this one."""
+    return panel.links(
+        [
+            dashboards.DashboardLink(title)
+            .type(dashboard.DashboardLinkType.LINK)
+            .url(f"/d/andon-{page}?${{__url_time_range}}&${{__all_variables}}")
+        ]
+    )
 
 
 def lines(
@@ -78,20 +103,30 @@ def lines(
     height: int = 8,
     minimum: float | None = None,
     dashed: str | None = None,
+    limit: float | None = None,
 ) -> timeseries.Panel:
-    """Time series as lines. Series whose name matches the pattern `dashed` are drawn as limits: dashed and red."""
-    panel = _common(timeseries.Panel(), title, description, unit, queries, width, height, CALM)
-    panel.line_width(1).fill_opacity(8).show_points(models.VisibilityMode.NEVER)
+    """Time series as lines.
+
+    Series whose name matches the pattern `dashed` are drawn as limits, dashed and red; `limit` is one that is the same
+    for all series, drawn alike.
+    """
+    colors = CALM if limit is None else Steps("text", ((limit, "red"),))
+    panel = common_parts(
+        timeseries.Panel(), title, description, unit, queries, width=width, height=height, colors=colors
+    )
+    panel.line_width(1).fill_opacity(8).show_points(models.VisibilityMode.AUTO)
     panel.legend(
         common.VizLegendOptions()
         .show_legend(True)
-        .display_mode(models.LegendDisplayMode.TABLE)
+        .display_mode(models.LegendDisplayMode.TABLE if width >= 12 else models.LegendDisplayMode.LIST)
         .placement(models.LegendPlacement.BOTTOM)
-        .calcs(["lastNotNull", "max"])
+        .calcs(["lastNotNull", "max"] if width >= 12 else [])
     )
     panel.tooltip(common.VizTooltipOptions().mode(models.TooltipDisplayMode.MULTI).sort(models.SortOrder.DESCENDING))
     if minimum is not None:
         panel.axis_soft_min(minimum)
+    if limit is not None:
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(models.GraphThresholdsStyleMode.DASHED))
     if dashed is not None:
         panel.override_by_regexp(
             dashed,
@@ -115,7 +150,7 @@ def number(
     no_value: str = "unknown",
 ) -> stat.Panel:
     """One big number for each series, or `no_value` where there is none: unknown is never shown as zero."""
-    panel = _common(stat.Panel(), title, description, unit, queries, width, height, colors)
+    panel = common_parts(stat.Panel(), title, description, unit, queries, width=width, height=height, colors=colors)
     return (
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
         .color_mode(models.BigValueColorMode.BACKGROUND if colors.steps else models.BigValueColorMode.VALUE)
@@ -133,45 +168,11 @@ def bars(
     width: int = 12,
     height: int = 8,
     colors: Steps = USE_OF_LIMIT,
+    full: float | None = 1,
 ) -> bargauge.Panel:
-    """A horizontal bar for each series, coloured by its value; the bar is full at 1."""
-    panel = _common(bargauge.Panel(), title, description, unit, queries, width, height, colors)
-    return (
-        panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-        .orientation(models.VizOrientation.HORIZONTAL)
-        .display_mode(models.BarGaugeDisplayMode.BASIC)
-        .min(0)
-        .max(1)
-        .no_value("unknown")
-    )
-
-
-def switch_states(title: str, description: str, *queries: Query, width: int, height: int) -> stat.Panel:
-    """The state of each switch now, in words; the queries return 0, 1 or 2 as in STATES."""
-    panel = number(title, description, "none", *queries, width=width, height=height, colors=_STATE_COLORS)
-    return panel.mappings([_state_words()]).text_mode(models.BigValueTextMode.VALUE_AND_NAME)
-
-
-def switch_history(title: str, description: str, *queries: Query, width: int, height: int) -> statetimeline.Panel:
-    """The state of each switch over time; the queries return 0, 1 or 2 as in STATES."""
-    panel = _common(statetimeline.Panel(), title, description, "none", queries, width, height, _STATE_COLORS)
-    return (
-        panel.mappings([_state_words()])
-        .color_scheme(dashboards.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
-        .show_value(models.VisibilityMode.AUTO)
-        .merge_values(True)
-        .fill_opacity(80)
-        .row_height(0.8)
-    )
-
-
-_STATE_COLORS = Steps(STATES[0][1], tuple((rank, color) for rank, (_, color) in STATES.items() if rank))
-
-
-def _state_words() -> dashboard.ValueMap:
-    return dashboard.ValueMap(
-        options={
-            str(rank): dashboard.ValueMappingResult(text=text, color=color, index=rank)
-            for rank, (text, color) in STATES.items()
-        }
-    )
+    """A horizontal bar for each series, coloured by its value; the bar is full at `full`, or at the longest one."""
+    panel = common_parts(bargauge.Panel(), title, description, unit, queries, width=width, height=height, colors=colors)
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+    panel.orientation(models.VizOrientation.HORIZONTAL).display_mode(models.BarGaugeDisplayMode.BASIC)
+    panel.min(0).no_value("unknown")
+    return panel if full is None else panel.max(full)

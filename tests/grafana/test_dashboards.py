@@ -16,6 +16,9 @@ from tests.promql import metrics_of
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 FILES = sorted(FOLDER.glob("*.json"))
+METRICS = ROOT / "docs" / "metrics.md"
+# What Prometheus makes by itself.
+OF_PROMETHEUS = {"ALERTS", "up", "scrape_duration_seconds", "scrape_samples_scraped"}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # Grafana's linter wants variables `job` and `instance`. Ours choose by strategy, venue or symbol: rules take job and
 # instance away, so that an exporter may move, and a trader does not think in scrape targets.
@@ -92,8 +95,9 @@ def test_the_first_variable_chooses_the_data_source_and_queries_follow_the_time_
 
 def test_every_variable_that_is_used_is_declared(file):
     declared = {variable["name"] for variable in read(file)["templating"]["list"]}
-    expressions = " ".join(target["expr"] for _, target in queries(file))
-    used = set(re.findall(r"\$\{?(\w+)", expressions)) - {"__rate_interval", "__interval", "__range"}
+    expressions = " ".join([target["expr"] for _, target in queries(file)])
+    expressions += " ".join(panel["title"] for panel in read(file)["panels"])
+    used = set(re.findall(r"\$\{?([a-z_]\w*)", expressions)) - {"__rate_interval", "__interval", "__range"}
     assert used <= declared
     assert declared - {"datasource"} <= used
 
@@ -132,6 +136,7 @@ def test_every_query_names_its_data_source_and_has_its_own_letter(file):
     for title, target in queries(file):
         assert target["datasource"] == DATASOURCE, title
         assert target["expr"].strip(), title
+        assert target["instant"] != target.get("range", False), title
 
 
 def test_counters_are_shown_as_rates_over_the_dashboard_s_own_interval(file):
@@ -140,7 +145,9 @@ def test_counters_are_shown_as_rates_over_the_dashboard_s_own_interval(file):
         for counter in re.findall(r"\b\w+_total\b", expr):
             assert re.search(rf"(rate|increase)\({counter}(\{{[^}}]*\}})?\[", expr), f"{title}: {counter}"
         for window in re.findall(r"(?:rate|increase)\([^\[]*\[([^\]]+)\]", expr):
-            assert window == "$__rate_interval", f"{title}: [{window}]"
+            # A single number may count over all the time that is shown.
+            allowed = {"$__rate_interval", "$__range"} if target["instant"] else {"$__rate_interval"}
+            assert window in allowed, f"{title}: [{window}]"
 
 
 def test_unknown_is_never_shown_as_zero(file):
@@ -158,8 +165,10 @@ def test_kills_are_marked_over_every_graph(file):
     assert "kill_action=~" in marks["Kill alerts"]["expr"]
     assert marks["Kill alerts"]["titleFormat"] == "{{alertname}}"
     assert "andon_switch_state" in marks["Stopped scopes"]["expr"]
+    assert "severity=~" in marks["Other alerts"]["expr"]
     for mark in marks.values():
         assert mark["enable"] is True
+        assert mark["target"]["expr"] == mark["expr"]
         assert mark["datasource"] == DATASOURCE
         assert "placement" not in mark
 
@@ -168,18 +177,72 @@ def test_links_keep_time_and_variables(file):
     for link in read(file)["links"]:
         assert link["keepTime"] is True
         assert link["includeVars"] is True
+    pages = {read(other)["uid"] for other in FILES}
+    for panel in panels(file):
+        for link in panel.get("links", []):
+            page, _, kept = link["url"].removeprefix("/d/").partition("?")
+            assert page in pages, panel["title"]
+            assert kept == "${__url_time_range}&${__all_variables}", panel["title"]
 
 
 def test_every_metric_is_one_that_somebody_exports(file):
-    known = (
-        {"ALERTS"} | recorded() | set(re.findall(r"`([a-z][a-z0-9_]*)`", (ROOT / "docs" / "metrics.md").read_text()))
-    )
+    known = OF_PROMETHEUS | recorded() | set(re.findall(r"`([a-z][a-z0-9_]*)`", METRICS.read_text()))
     expressions = [(title, target["expr"]) for title, target in queries(file)]
     expressions += [(mark["name"], mark["expr"]) for mark in read(file)["annotations"]["list"]]
     for title, expr in expressions:
         for metric in metrics_of(expr):
             base = re.sub(r"_(bucket|sum|count)$", "", metric)
-            assert {metric, base} & known, f"{title}: nobody exports {metric}"
+            of_others = metric.startswith(("prometheus_", "alertmanager_"))
+            assert of_others or {metric, base} & known, f"{title}: nobody exports {metric}"
+    for variable in read(file)["templating"]["list"]:
+        for metric in re.findall(r"label_values\((\w+),", str(variable["query"])):
+            assert metric in known, f"${variable['name']}: nobody exports {metric}"
+
+
+def test_titles_of_panels_are_unique(file):
+    titles = [panel["title"] for panel in panels(file)]
+    assert sorted(set(titles)) == sorted(titles)
+
+
+def test_heatmaps_draw_what_the_queries_return(file):
+    for panel in panels(file):
+        if panel["type"] == "heatmap":
+            (target,) = panel["targets"]
+            buckets = re.search(r"\ble\b", target["expr"]) is not None
+            # Cumulative buckets are subtracted from each other by Grafana; rows are drawn as they are.
+            assert (target.get("format") == "heatmap") == buckets, panel["title"]
+            assert panel["options"]["calculate"] is False
+            assert panel["options"]["yAxis"]["axisLabel"], panel["title"]
+
+
+def test_a_limit_is_drawn_from_the_rules(file):
+    """A number comes from an alert's own expression; what a user can set is drawn as the recorded series."""
+    numbers = {float(number) for expr in alerts().values() for number in re.findall(r"[<>]=?\s*([0-9.]+)", expr)}
+    for panel in panels(file):
+        if panel["fieldConfig"]["defaults"].get("custom", {}).get("thresholdsStyle"):
+            (limit,) = [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:]]
+            # One is where a share is used up, or where there is anything at all that ought not to be.
+            assert limit in numbers | {1.0}, panel["title"]
+    for title, target in queries(file):
+        if "limit" in target["legendFormat"].split(" ")[0] and "{{limit}}" not in target["legendFormat"]:
+            assert metrics_of(target["expr"]) <= recorded(), title
+
+
+def test_every_dashed_line_is_one_of_the_graph_s_own(file):
+    for panel in panels(file):
+        if panel["type"] == "timeseries":
+            dashed = [override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]]
+            names = [target["legendFormat"] for target in panel["targets"]]
+            for pattern in dashed:
+                assert any(re.search(pattern.strip("/"), name) for name in names), panel["title"]
+
+
+def alerts() -> dict[str, str]:
+    found = {}
+    for file in (ROOT / "prometheus" / "rules").glob("*.yml"):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            found |= {rule["alert"]: str(rule["expr"]) for rule in group["rules"] if "alert" in rule}
+    return found
 
 
 def recorded() -> set[str]:

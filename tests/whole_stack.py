@@ -1,0 +1,101 @@
+"""The whole sandbox stack of `make up`, as real processes on free ports with a folder of its own.
+
+    with whole_stack(tmp_path) as stack:
+        stack.query("up")
+        stack.webhook("POST", "trips", {"action": "halt", "scope": {"strategy": "mm-btc"}, "reason": "a test"})
+
+It knows three people, `alice` and `bob` of risk and `carol` who trades; every process ends with its `with`.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from bin.stack.operators import mint
+from bin.stack.services import DEFAULT_PORTS, Service, render, services
+from tests.monitoring import ROOT, Process, free_host
+from webhook.access.principal import Role
+
+PEOPLE = {"alice": Role.RISK, "bob": Role.RISK, "carol": Role.TRADER}
+
+
+@dataclass(frozen=True, slots=True)
+class WholeStack:
+    """A stack that answers: its ports by service, and its people's tokens."""
+
+    ports: Mapping[str, int]
+    tokens: Mapping[str, str]
+    secrets: Path
+
+    def url(self, service: str) -> str:
+        """Where a service is."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def prometheus(self, path: str, **parameters: Any) -> Any:
+        """The `data` of an answer of Prometheus' API; raises ValueError with what it objects to."""
+        answer = requests.post(f"{self.url('prometheus')}/api/v1/{path}", data=parameters, timeout=20).json()
+        if answer["status"] != "success":
+            raise ValueError(f"{parameters}: {answer['error']}")
+        return answer["data"]
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The instant vector of an expression."""
+        found: list[dict[str, Any]] = self.prometheus("query", query=expression)["result"]
+        return found
+
+    def webhook(self, method: str, path: str, body: Any = None, *, person: str = "alice") -> Any:
+        """The parsed answer of `/api/v1/<path>`; raises for a refusal."""
+        answer = requests.request(
+            method,
+            f"{self.url('webhook')}/api/v1/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.tokens[person]}"},
+            timeout=20,
+        )
+        if not answer.ok:
+            raise ValueError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def break_venue(self, kind: str, **fields: Any) -> int:
+        """Start a fault of the sandbox venue; its id."""
+        token = (self.secrets / "sandbox_admin_token").read_text().strip()
+        answer = requests.post(
+            f"{self.url('venue')}/admin/faults",
+            json={"kind": kind, **fields},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        answer.raise_for_status()
+        return int(answer.json()["id"])
+
+
+@contextmanager
+def whole_stack(folder: Path) -> Iterator[WholeStack]:
+    """Start every service in the waves of `make up`, each when those before it answer."""
+    run, secrets = folder / "run", folder / "secrets"
+    (run / "log").mkdir(parents=True)
+    subprocess.run(["sh", str(ROOT / "bin" / "secrets.sh"), str(secrets)], check=True, capture_output=True, timeout=60)
+    tokens = mint(secrets / "operators.json", PEOPLE, lifetime=timedelta(hours=1))
+    ports = {name: int(free_host().rpartition(":")[2]) for name in DEFAULT_PORTS}
+    render(ports, {}, run=run, secrets=secrets)
+    with ExitStack() as running:
+        for wave in services(ports, replay=None, run=run, secrets=secrets):
+            for service in wave:
+                process = Process(_command(service), run / "log" / f"{service.name}.log")
+                running.callback(process.stop)
+                process.start(f"{service.url}{service.health}")
+        yield WholeStack(ports, tokens, secrets)
+
+
+def _command(service: Service) -> tuple[str, ...]:
+    settings = {"PYTHONUNBUFFERED": "1", **service.env}
+    left_out = [name for name in os.environ if name.startswith("ANDON_")]
+    unset = [part for name in left_out for part in ("-u", name)]
+    return ("env", *unset, *(f"{name}={value}" for name, value in settings.items()), *service.argv)
