@@ -35,6 +35,7 @@ once() {
 once alertmanager_token 32
 once engine_token 32
 once events_token 32
+once exporter_admin_token 32
 once grafana_admin_password 16
 once pagerduty_routing_key 16
 once sandbox_admin_token 32

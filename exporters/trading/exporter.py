@@ -17,6 +17,8 @@ from exporters.series import DROPPED, Series, counter, gauge
 from exporters.serve import Exporter, Source
 from exporters.trading import families, series
 from exporters.trading.intake import Intake
+from exporters.trading.resets import RESETS, Resets
+from exporters.trading.resets import route as reset_route
 from exporters.trading.settings import TradingSettings
 from exporters.trading.state import Limits, State
 from exporters.trading.store import StateFile
@@ -47,7 +49,7 @@ SAVED_AT: Final = gauge(
     "the exporter itself",
     "When the state file was last written.",
 )
-SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAVE_FAILURES, SAVED_AT)
+SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAVE_FAILURES, SAVED_AT, RESETS)
 
 
 def build(settings: TradingSettings) -> Exporter:
@@ -71,6 +73,11 @@ def build(settings: TradingSettings) -> Exporter:
             "anyone who reaches this port can send events: set events.token_file"
         )
 
+    resets = Resets(intake, None if store is None else store.save)
+    routes = [_route(intake, token)] if settings.events.http else []
+    if (admin_token := settings.events.admin_token()) is not None:
+        routes.append(reset_route(resets, admin_token))
+
     def read(reader: families.Reader) -> Iterable[Metric]:
         with intake.lock:
             return list(reader(intake.state, time.time()))
@@ -81,9 +88,10 @@ def build(settings: TradingSettings) -> Exporter:
             *(Collector(name, "kill", partial(read, reader)) for name, reader in families.KILL.items()),
             *(Collector(name, "rest", partial(read, reader)) for name, reader in families.REST.items()),
             Collector("intake", "rest", partial(_intake_families, intake, store)),
+            Collector("resets", "rest", resets.families),
         ],
         sources=sources,
-        routes=[_route(intake, token)] if settings.events.http else [],
+        routes=routes,
         max_body_bytes=settings.events.max_body_bytes,
     )
 

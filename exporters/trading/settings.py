@@ -11,21 +11,33 @@ from exporters.trading.risk.estimates import needed
 
 
 class EventsIntake(Section):
-    """How trading events come in: by POST (with the bearer token in ``token_file``) and from followed files."""
+    """How trading events come in: by POST (with the bearer token in ``token_file``) and from followed files.
+
+    With ``admin_token_file`` a person may set a peak anew (``resets``); without, nobody may.
+    """
 
     http: bool = True
     token_file: Path | None = None
+    admin_token_file: Path | None = None
     max_body_bytes: int = Field(default=8 << 20, ge=1024, le=256 << 20)
     files: tuple[Path, ...] = ()
 
     def token(self) -> str | None:
         """The bearer token; raises OSError or ValueError when the file is missing or empty."""
-        if self.token_file is None:
-            return None
-        token = self.token_file.read_text().strip()
-        if not token:
-            raise ValueError(f"{self.token_file} is empty")
-        return token
+        return _token(self.token_file)
+
+    def admin_token(self) -> str | None:
+        """The bearer token of whoever may set peaks; raises OSError or ValueError when the file is missing or empty."""
+        return _token(self.admin_token_file)
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    token = file.read_text().strip()
+    if not token:
+        raise ValueError(f"{file} is empty")
+    return token
 
 
 class ExpectedStrategy(Section):

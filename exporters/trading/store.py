@@ -22,6 +22,7 @@ class StateFile:
         self._path = path
         self._intake = intake
         self._saved_version = -1
+        self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-file", daemon=True)
         self._log = structlog.get_logger(exporter="trading")
@@ -77,12 +78,19 @@ class StateFile:
             self._thread.join()
         self.save()
 
-    def save(self) -> None:
-        """Write one consistent cut if anything changed since the last; a failure is counted and said, never raised."""
+    def save(self) -> bool:
+        """Write one consistent cut if anything changed since the last; whether what is known is on disk.
+
+        A failure is counted and said, never raised.
+        """
+        with self._writing:
+            return self._save()
+
+    def _save(self) -> bool:
         with self._intake.lock:
             version = self._intake.version
             if version == self._saved_version:
-                return
+                return True
             cut = snapshot.dump(self._intake.state, self._intake.marks)
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
@@ -96,9 +104,10 @@ class StateFile:
         except (OSError, ValueError, TypeError) as fault:
             self.save_failures += 1
             self._log.error("state file cannot be written", path=str(self._path), error=type(fault).__name__)
-        else:
-            self._saved_version = version
-            self.saved_at = time.time()
+            return False
+        self._saved_version = version
+        self.saved_at = time.time()
+        return True
 
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_SECONDS):
