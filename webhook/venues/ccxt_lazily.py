@@ -66,14 +66,17 @@ def _make_lazy(package: ModuleType, names: frozenset[str]) -> None:
         sys.modules.pop(f"{package.__name__}.{name}", None)
         vars(package).pop(name, None)
 
-    def load_exchange(name: str) -> Any:
-        if name not in names:
-            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
-        found = getattr(importlib.import_module(f"{package.__name__}.{name}"), name)
-        # Importing a module binds its name, and those of the exchanges it is made from, to modules: to classes instead.
-        for other in names:
-            if isinstance(bound := vars(package).get(other), ModuleType):
-                setattr(package, other, getattr(bound, other))
-        return found
+    class Lazy(ModuleType):
+        """An exchange's name means its class here, however its module came to be imported."""
 
-    package.__getattr__ = load_exchange  # type: ignore[method-assign]
+        def __getattr__(self, name: str) -> Any:
+            if name not in names:
+                raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+            importlib.import_module(f"{self.__name__}.{name}")
+            return vars(self)[name]
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            # The import of a module ends with binding it to its name in the package.
+            super().__setattr__(name, getattr(value, name, value) if isinstance(value, ModuleType) else value)
+
+    package.__class__ = Lazy
