@@ -14,7 +14,7 @@ VENV=.venv
 STAMP=$VENV/.installed
 UNPACKED=$PWD/.cache/debian
 
-say() { printf '\033[2m[setup]\033[0m %s\n' "$*" >&2; }
+say() { printf '[setup] %s\n' "$*" >&2; }
 fail() { printf '[setup] %s\n' "$@" >&2; exit 1; }
 is_root() { [ "$(id -u)" -eq 0 ]; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -91,27 +91,32 @@ setup_python() {
 # Unpacks Debian packages without installing them; needs no root.
 unpack_packages() {
     has apt-get && has dpkg-deb || return 1
-    mkdir -p "$UNPACKED/deb"
+    # Package lists of our own: those of the machine may be missing or old, and only root may renew them.
+    local lists=$UNPACKED/apt
+    local options=(-o "Dir::State::lists=$lists/lists" -o "Dir::Cache=$lists/cache" -o Debug::NoLocking=1)
+    mkdir -p "$UNPACKED/deb" "$lists/lists/partial" "$lists/cache/archives/partial"
     say "not root: unpacking $* into ${UNPACKED#"$PWD"/}"
-    (cd "$UNPACKED/deb" && apt-get download -qq "$@" >/dev/null 2>&1) || return 1
+    # A hook of the machine that only root may run makes this "fail"; what counts is the download.
+    apt-get "${options[@]}" update -qq >/dev/null 2>&1 || true
+    if [ -n "$(apt-cache "${options[@]}" show promtool 2>/dev/null)" ]; then set -- "$@" promtool; fi
+    (cd "$UNPACKED/deb" && apt-get "${options[@]}" download -qq "$@" >/dev/null 2>&1) || return 1
     local package
     for package in "$UNPACKED"/deb/*.deb; do
         dpkg-deb -x "$package" "$UNPACKED"
     done
-    rm -rf "$UNPACKED/deb"
+    rm -rf "$UNPACKED/deb" "$lists"
 }
 
 setup_stack() {
     local packages=()
     PATH=$PATH:$UNPACKED/usr/bin
-    has prometheus || packages+=(prometheus)
+    { has prometheus && has promtool; } || packages+=(prometheus)
     has alertmanager || has prometheus-alertmanager || packages+=(prometheus-alertmanager)
-    # From Debian 13 on promtool has a package of its own; amtool stays with Alertmanager.
-    if ! has promtool; then
-        if has apt-cache && apt-cache show promtool >/dev/null 2>&1; then packages+=(promtool); else packages+=(prometheus); fi
-    fi
     [ ${#packages[@]} -gt 0 ] || return 0
     if is_root && has apt-get; then
+        apt_update
+        # From Debian 13 on promtool has a package of its own; amtool stays with Alertmanager.
+        if [ -n "$(apt-cache show promtool 2>/dev/null)" ]; then packages+=(promtool); fi
         apt_install "${packages[@]}"
         never_at_boot prometheus.service prometheus-alertmanager.service prometheus-node-exporter.service
     else

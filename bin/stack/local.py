@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,7 +206,7 @@ class Stack:
         say("  \u21bb configuration rendered; Prometheus and Alertmanager were told to read it")
 
 
-async def supervise(waves: Sequence[Sequence[Service]], text: str) -> None:
+async def supervise(waves: Sequence[Sequence[Service]], when_healthy: Callable[[], str]) -> None:
     """Run the stack until Ctrl-C, SIGTERM or the end of its terminal; SIGUSR1 reloads its configuration."""
     stack = Stack([[Running(service, RUN / "log" / f"{service.name}.log") for service in wave] for wave in waves])
     loop = asyncio.get_running_loop()
@@ -215,7 +216,7 @@ async def supervise(waves: Sequence[Sequence[Service]], text: str) -> None:
     try:
         await stack.start()
         if not stack.stop_asked.is_set():
-            say(text)
+            say(await asyncio.to_thread(when_healthy))
             READY_FILE.touch()
             await stack.stop_asked.wait()
     except SetupError as error:
@@ -270,10 +271,10 @@ def up(*, detach: bool) -> None:
         render(ports, os.environ)
         waves = services(ports, replay=replay)
         # In the background standard output is a log, which no token may be in: who waits for the stack mints them.
-        text = "" if IN_BACKGROUND in os.environ else _invitation(ports)
+        when_healthy = str if IN_BACKGROUND in os.environ else functools.partial(_invitation, ports)
         market = f"replaying {replay}" if replay else "on a synthetic market"
         say(f"Andon on the sandbox venue, {market}; logs in .run/log/")
-        asyncio.run(supervise(waves, text))
+        asyncio.run(supervise(waves, when_healthy))
 
 
 def _invitation(ports: Mapping[str, int]) -> str:

@@ -1,5 +1,7 @@
 """What `make up` prints when the stack is healthy: where everything is, who may act, what to try."""
 
+import re
+import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -10,14 +12,23 @@ ONE_TIME_OPERATORS = {"operator": Role.RISK, "approver": Role.RISK}
 TOKEN_LIFETIME = timedelta(hours=12)
 
 
+def stopped_scopes(webhook: str) -> list[str]:
+    """The scopes that are not NORMAL, as the webhook's metrics tell; raises OSError when it does not answer."""
+    with urllib.request.urlopen(f"{webhook}/metrics", timeout=5) as answer:  # noqa: S310  (loopback)
+        text = answer.read().decode()
+    return re.findall(r'^andon_switch_state\{scope="([^"]*)",state="(?:halted|degraded)"\} 1', text, re.MULTILINE)
+
+
 def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool) -> str:
-    """The text; `ports` by service name, `tokens` by operator name."""
+    """The text, for a stack that is healthy; `ports` by service name, `tokens` by operator name."""
     url = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     grafana = (
         f"{url['grafana']}   user admin, password in secrets/grafana_admin_password"
         if docker
         else "runs with Docker only; its dashboards are grafana/dashboards/*.json, to import anywhere"
     )
+    stopped = "".join(f"\n    {scope}" for scope in stopped_scopes(url["webhook"]))
+    remembered = f"\n  Still stopped since an earlier run (two people resume it):{stopped}\n" if stopped else ""
     return f"""
   Console        {url["webhook"]}
   Prometheus     {url["prometheus"]}/alerts
@@ -30,7 +41,7 @@ def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool
   Two people may act until they expire in 12 hours; these tokens are not shown again:
     operator (risk)   {tokens["operator"]}
     approver (risk)   {tokens["approver"]}
-
+{remembered}
   Next, in another terminal:
     make drill        a strategy bleeds until its drawdown breaches; watch it being stopped and verified
     make logs         what the services say

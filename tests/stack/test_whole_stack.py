@@ -186,6 +186,7 @@ def test_ctrl_c_stops_everything_and_the_next_start_keeps_the_halt_and_halts_not
     # Longer than every limit on age: what Prometheus remembers is then too old, and must not be taken for now.
     time.sleep(6)
     stack.up()
+    assert f"Still stopped since an earlier run (two people resume it):\n    {MM}\n" in stack.said()
     until(lambda: bool(stack.query("count(ALERTS)")), "rules are evaluated", seconds=30)
     until(
         lambda: bool(stack.query("trading_strategy_last_heartbeat_timestamp_seconds")),
