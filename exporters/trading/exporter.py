@@ -15,8 +15,9 @@ from prometheus_client.metrics_core import Metric
 from exporters.scrape import Collector
 from exporters.series import DROPPED, Series, counter, gauge
 from exporters.serve import Exporter, Source
-from exporters.trading import families, series
+from exporters.trading import families, kafka_series, series
 from exporters.trading.intake import Intake
+from exporters.trading.kafka import KafkaEvents
 from exporters.trading.resets import RESETS, Resets
 from exporters.trading.resets import route as reset_route
 from exporters.trading.settings import TradingSettings
@@ -49,7 +50,15 @@ SAVED_AT: Final = gauge(
     "the exporter itself",
     "When the state file was last written.",
 )
-SERIES: Final[tuple[Series, ...]] = (*series.SERIES, DROPPED, LOAD_FAILURES, SAVE_FAILURES, SAVED_AT, RESETS)
+SERIES: Final[tuple[Series, ...]] = (
+    *series.SERIES,
+    *kafka_series.SERIES,
+    DROPPED,
+    LOAD_FAILURES,
+    SAVE_FAILURES,
+    SAVED_AT,
+    RESETS,
+)
 
 
 def build(settings: TradingSettings) -> Exporter:
@@ -67,6 +76,10 @@ def build(settings: TradingSettings) -> Exporter:
     for each in settings.strategies:
         intake.state.expect(each.engine, (each.venue, each.account, each.name), each.symbols, settings.reject_codes)
     sources.extend(Tail(path, intake) for path in settings.events.files)
+    kafka = None
+    if settings.events.kafka is not None and store is not None:
+        kafka = KafkaEvents(settings.events.kafka, intake, store)
+        sources.append(kafka)
     token = settings.events.token()
     if token is None and settings.events.http and not settings.listen.is_loopback:
         structlog.get_logger(exporter=NAME).warning(
@@ -88,6 +101,7 @@ def build(settings: TradingSettings) -> Exporter:
             *(Collector(name, "kill", partial(read, reader)) for name, reader in families.KILL.items()),
             *(Collector(name, "rest", partial(read, reader)) for name, reader in families.REST.items()),
             Collector("intake", "rest", partial(_intake_families, intake, store)),
+            *([] if kafka is None else [Collector("kafka", "rest", partial(_kafka_families, kafka))]),
             Collector("resets", "rest", resets.families),
         ],
         sources=sources,
@@ -105,6 +119,12 @@ def _intake_families(intake: Intake, store: StateFile | None) -> Iterable[Metric
         yield SAVE_FAILURES.family([((NAME,), store.save_failures)])
         if store.saved_at is not None:
             yield SAVED_AT.family([((NAME,), store.saved_at)])
+
+
+def _kafka_families(kafka: KafkaEvents) -> Iterable[Metric]:
+    yield kafka_series.UP.family([((), float(kafka.up))])
+    yield kafka_series.LAG.family(((topic,), lag) for topic, lag in dict(kafka.lags).items())
+    yield kafka_series.FAILURES.family(((reason,), n) for reason, n in dict(kafka.failures).items())
 
 
 def _route(intake: Intake, token: str | None) -> web.RouteDef:

@@ -1,8 +1,8 @@
-"""Lines in, counts out: the one way into the state, shared by HTTP and by tailed files."""
+"""Lines in, counts out: the one way into the state, shared by HTTP, tailed files and Kafka."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ from exporters.trading.events import Event, EventError, parse
 from exporters.trading.snapshot import TailMark
 from exporters.trading.state import State, apply
 
-TRANSPORTS: Final = ("http", "file")
+TRANSPORTS: Final = ("http", "file", "kafka")
 _SLICE: Final = 256  # lines parsed without the lock, then applied under it: a scrape waits for one such slice at most
 _MAX_ERRORS: Final = 10
 
@@ -35,6 +35,7 @@ class Intake:
         self.state = state
         self.lock = threading.Lock()
         self.marks: dict[str, TailMark] = {}
+        self.offsets: dict[tuple[str, int], int] = {}
         self.malformed = dict.fromkeys(TRANSPORTS, 0)
         self.duplicates = dict.fromkeys(TRANSPORTS, 0)
         self.version = 0
@@ -42,14 +43,26 @@ class Intake:
         self._budget = LogBudget()
         self._log = structlog.get_logger(exporter="trading")
 
-    def feed(self, lines: Sequence[bytes], transport: str, mark: tuple[str, TailMark] | None = None) -> Receipt:
-        """Take *lines* in, empty ones aside; *mark* (path, how far) is remembered together with the last of them."""
+    def feed(
+        self,
+        lines: Sequence[bytes],
+        transport: str,
+        mark: tuple[str, TailMark] | None = None,
+        offsets: Mapping[tuple[str, int], int] | None = None,
+    ) -> Receipt:
+        """Take *lines* in, empty ones aside; *mark* (path, how far) is remembered together with the last of them.
+
+        So are *offsets*, by topic and partition: the next one to read.
+        """
         receipt = Receipt()
         for start in range(0, len(lines), _SLICE):
             self._slice(lines[start : start + _SLICE], start, transport, receipt)
-        if mark is not None:
+        if mark is not None or offsets is not None:
             with self.lock:
-                self.marks[mark[0]] = mark[1]
+                if mark is not None:
+                    self.marks[mark[0]] = mark[1]
+                if offsets is not None:
+                    self.offsets.update(offsets)
                 self.version += 1
         return receipt
 

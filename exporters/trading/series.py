@@ -302,7 +302,7 @@ MALFORMED: Final = counter(
     "rest",
     "lines",
     "the intake",
-    "Lines that were not an event; transport is http or file.",
+    "Lines that were not an event; transport is http, file or kafka.",
 )
 DUPLICATE: Final = counter(
     "trading_events_duplicate_total",

@@ -1,7 +1,7 @@
 """The section ``trading`` of the configuration."""
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -10,8 +10,38 @@ from exporters.trading.risk.curve import RiskOptions
 from exporters.trading.risk.estimates import needed
 
 
+class KafkaIntake(Section):
+    """Events from ``topics`` of the cluster at ``bootstrap_servers`` (``host:port``, several by commas)."""
+
+    bootstrap_servers: Annotated[str, StringConstraints(pattern=r"^[^\s,]+:[0-9]+(,[^\s,]+:[0-9]+)*$")]
+    topics: tuple[Name, ...] = Field(min_length=1, max_length=32)
+    group: Name = "andon-trading-exporter"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username_file: Path | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        sasl = self.security_protocol.startswith("SASL")
+        if sasl != (self.sasl_mechanism is not None):
+            raise ValueError("security_protocol SASL_* and sasl_mechanism go together")
+        if sasl and (self.username_file is None or self.password_file is None):
+            raise ValueError("sasl_mechanism needs username_file and password_file")
+        return self
+
+    def secret(self, name: Literal["username_file", "password_file"]) -> str:
+        """What is in the file; raises OSError or ValueError when it is missing or empty."""
+        path: Path | None = getattr(self, name)
+        text = "" if path is None else path.read_text().strip()
+        if not text:
+            raise ValueError(f"{name}: {path} is empty")
+        return text
+
+
 class EventsIntake(Section):
-    """How trading events come in: by POST (with the bearer token in ``token_file``) and from followed files.
+    """How trading events come in: by POST (with the token in ``token_file``), from followed files and from Kafka.
 
     With ``admin_token_file`` a person may set a peak anew (``resets``); without, nobody may.
     """
@@ -21,6 +51,7 @@ class EventsIntake(Section):
     admin_token_file: Path | None = None
     max_body_bytes: int = Field(default=8 << 20, ge=1024, le=256 << 20)
     files: tuple[Path, ...] = ()
+    kafka: KafkaIntake | None = None
 
     def token(self) -> str | None:
         """The bearer token; raises OSError or ValueError when the file is missing or empty."""
@@ -130,6 +161,12 @@ class TradingSettings(Section):
     limits: TradingLimits = TradingLimits()
     quality: TradingQuality = TradingQuality()
     risk: TradingRisk = TradingRisk()
+
+    @model_validator(mode="after")
+    def _replays_are_known(self) -> Self:
+        if self.events.kafka is not None and self.state_file is None:
+            raise ValueError("events.kafka needs a state_file: offsets are committed when it is written")
+        return self
 
     @property
     def day_starts_at_seconds(self) -> int:

@@ -29,6 +29,7 @@ class StateFile:
         self.load_failures = 0
         self.save_failures = 0
         self.saved_at: float | None = None
+        self.durable_offsets: dict[tuple[str, int], int] = {}
 
     def load(self) -> None:
         """Fill the intake's fresh state; what cannot be read is put aside, counted and said: the state stays empty."""
@@ -92,6 +93,7 @@ class StateFile:
             if version == self._saved_version:
                 return True
             cut = snapshot.dump(self._intake.state, self._intake.marks)
+            offsets = dict(self._intake.offsets)
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,7 @@ class StateFile:
             self._log.error("state file cannot be written", path=str(self._path), error=type(fault).__name__)
             return False
         self._saved_version = version
+        self.durable_offsets = offsets
         self.saved_at = time.time()
         return True
 

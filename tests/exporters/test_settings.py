@@ -156,3 +156,40 @@ def test_a_port_that_is_taken_keeps_it_from_starting(tmp_path):
         done = run("system", "--config", str(file))
     assert done.returncode == 1
     assert "cannot start" in done.stderr
+
+
+def kafka(**fields: object):
+    told = {"bootstrap_servers": "a:9092,b:9092", "topics": ["t"], **fields}
+    return {"trading": {"state_file": "/s.json", "events": {"kafka": told}}}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"trading": {"events": kafka()["trading"]["events"]}},
+        kafka(bootstrap_servers="a"),
+        kafka(topics=[]),
+        kafka(security_protocol="SASL_SSL"),
+        kafka(sasl_mechanism="PLAIN", username_file="/u", password_file="/p"),
+        kafka(security_protocol="SASL_SSL", sasl_mechanism="PLAIN"),
+        {"trading": {"risk": {"confidences": ["0.999"], "observations": 500}}},
+        {"trading": {"risk": {"confidences": ["0.3"]}}},
+        {"trading": {"risk": {"horizons": ["30s"]}}},
+        {"trading": {"risk": {"horizons": ["1 h"]}}},
+        {"trading": {"risk": {"min_observations": 3000}}},
+        {"trading": {"quality": {"window_minutes": 0}}},
+    ],
+    ids=str,
+)
+def test_kafka_and_risk_that_cannot_be_are_refused(tmp_path, document):
+    (tmp_path / "x.yml").write_text(yaml.safe_dump(document))
+    with pytest.raises(ConfigError):
+        load(tmp_path / "x.yml", {})
+
+
+def test_a_kafka_with_a_log_in_is_taken(tmp_path):
+    secrets = {"username_file": "/u", "password_file": "/p"}
+    (tmp_path / "x.yml").write_text(
+        yaml.safe_dump(kafka(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", **secrets))
+    )
+    assert load(tmp_path / "x.yml", {}).trading.events.kafka.topics == ("t",)
