@@ -52,6 +52,8 @@ class Settings(Section):
         for what, names in (
             ("system.processes", [each.name for each in self.system.processes]),
             ("system.venues", [each.venue for each in self.system.venues]),
+            ("system.databases", [each.name for each in self.system.databases]),
+            ("system.ntp.servers", list(self.system.ntp.servers)),
             ("trading.strategies", [f"{each.name} {each.venue} {each.account}" for each in self.trading.strategies]),
         ):
             if len(set(names)) != len(names):

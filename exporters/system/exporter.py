@@ -1,11 +1,13 @@
 """The system exporter: the host, the named processes and the way to the venues."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from exporters.scrape import Collector
 from exporters.series import Series
 from exporters.serve import Exporter
-from exporters.system import host, processes, series, venues
+from exporters.system import databases, disks, host, ntp, processes, series, usage, venues
 from exporters.system.settings import SystemSettings
 from exporters.system.watch import Watch
 
@@ -21,10 +23,11 @@ def build(settings: SystemSettings) -> Exporter:
         return _STALE_LOOKS * (every + settings.timeout_seconds)
 
     machine = Watch("host", host.Host().look, settings.host_seconds, stale(settings.host_seconds))
+    restarts = {each.name: usage.Restarts() for each in settings.processes}
     named = {
         each.name: Watch(
             f"process {each.name}",
-            processes.watcher(each, settings.timeout_seconds),
+            partial(_counted, processes.watcher(each, settings.timeout_seconds), restarts[each.name]),
             settings.process_seconds,
             stale(settings.process_seconds),
         )
@@ -32,6 +35,31 @@ def build(settings: SystemSettings) -> Exporter:
     }
     probes = [
         venues.VenueProbe(each.venue, each.url, each.time_path, settings.timeout_seconds) for each in settings.venues
+    ]
+    disk = Watch("disks", disks.Disks(settings.mountpoints).look, settings.disk_seconds, stale(settings.disk_seconds))
+    servers = [
+        (
+            server,
+            Watch(
+                f"ntp {server}",
+                ntp.NtpServer(server, settings.timeout_seconds, settings.ntp.every_seconds).look,
+                settings.ntp.every_seconds,
+                stale(settings.ntp.every_seconds),
+            ),
+        )
+        for server in settings.ntp.servers
+    ]
+    asked = [
+        (
+            each.name,
+            Watch(
+                f"database {each.name}",
+                databases.PostgresProbe(each, settings.timeout_seconds).look,
+                settings.database_seconds,
+                stale(settings.database_seconds),
+            ),
+        )
+        for each in settings.databases
     ]
     probed = [
         (probe, Watch(f"venue {probe.venue}", probe.look, settings.venue_seconds, stale(settings.venue_seconds)))
@@ -44,7 +72,30 @@ def build(settings: SystemSettings) -> Exporter:
                 "processes", "kill", lambda: processes.families({name: watch.last for name, watch in named.items()})
             ),
             Collector("host", "rest", lambda: host.families(machine.last)),
+            Collector("disks", "rest", lambda: disks.families(disk.last)),
+            Collector("usage", "rest", lambda: usage.families(_usages(named), restarts)),
+            Collector("ntp", "rest", lambda: ntp.families((server, watch.last) for server, watch in servers)),
+            Collector("databases", "rest", lambda: databases.families((name, watch.last) for name, watch in asked)),
             Collector("venues", "rest", lambda: venues.families((probe, watch.last) for probe, watch in probed)),
         ],
-        sources=[machine, *named.values(), *(watch for _, watch in probed)],
+        sources=[
+            machine,
+            disk,
+            *named.values(),
+            *(watch for _, watch in servers),
+            *(watch for _, watch in asked),
+            *(watch for _, watch in probed),
+        ],
     )
+
+
+def _counted(look: Callable[[], processes.ProcessSight], restarts: usage.Restarts) -> processes.ProcessSight:
+    """Look, and count a restart when it is one."""
+    sight = look()
+    restarts.observe(up=sight.up, started_at=sight.started_at, told_by=sight.told_by)
+    return sight
+
+
+def _usages(named: Mapping[str, Watch[processes.ProcessSight]]) -> dict[str, usage.Usage | None]:
+    seen = {name: watch.last for name, watch in named.items()}
+    return {name: None if sight is None else sight.usage for name, sight in seen.items()}

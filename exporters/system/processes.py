@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from exporters.system import series
 from exporters.system.ask import AskError, fetch
 from exporters.system.settings import Process
+from exporters.system.usage import Usage, of_metrics, of_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class ProcessSight:
 
     up: bool
     started_at: float | None
+    told_by: str = field(default="", compare=False)
+    usage: Usage | None = field(default=None, compare=False)
 
 
 DOWN = ProcessSight(up=False, started_at=None)
@@ -53,7 +56,7 @@ class Local:
         """The process table is searched only when the process that was found before is gone."""
         if self._found is None or not _runs(self._found):
             self._found = self._search()
-        return DOWN if self._found is None else ProcessSight(up=True, started_at=self._found.create_time())
+        return DOWN if self._found is None else _local_sight(self._found)
 
     def _search(self) -> psutil.Process | None:
         found = []
@@ -72,7 +75,11 @@ def by_pid_file(path: Path) -> ProcessSight:
         process = psutil.Process(int(path.read_text()))
     except (OSError, ValueError, psutil.Error):
         return DOWN
-    return ProcessSight(up=True, started_at=process.create_time()) if _runs(process) else DOWN
+    return _local_sight(process) if _runs(process) else DOWN
+
+
+def _local_sight(process: psutil.Process) -> ProcessSight:
+    return ProcessSight(up=True, started_at=process.create_time(), told_by="local", usage=of_process(process))
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -102,14 +109,23 @@ class Remote:
             fetch(self._health, self._timeout)
         except AskError:
             return DOWN
+        here = DOWN if self._local is None else self._local()
+        usage = here.usage
+        found: tuple[float, str] | None = None
         for url, read in self._start:
+            if found is not None and (usage is not None or read is not metrics_start):
+                continue
             try:
-                started_at = read(fetch(url, self._timeout))
+                body = fetch(url, self._timeout)
             except AskError:
                 continue
-            if started_at is not None:
-                return ProcessSight(up=True, started_at=started_at)
-        return ProcessSight(up=True, started_at=None if self._local is None else self._local().started_at)
+            if read is metrics_start and usage is None:
+                usage = of_metrics(body)
+            if found is None and (started_at := read(body)) is not None:
+                found = (started_at, read.__name__)
+        if found is None:
+            return ProcessSight(up=True, started_at=here.started_at, told_by=here.told_by, usage=usage)
+        return ProcessSight(up=True, started_at=found[0], told_by=found[1], usage=usage)
 
 
 def status_start(body: bytes) -> float | None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from exporters.series import counter, gauge, histogram
+from exporters.system import more_series
 
 _HOST: Final = "the kernel, by psutil"
 _PROBE: Final = "a probe in the background"
@@ -97,4 +98,5 @@ SERIES: Final = (
     PROBE_FAILURES,
     VENUE_UP,
     VENUE_OFFSET,
+    *more_series.SERIES,
 )

@@ -1,9 +1,9 @@
 """The system exporter's part of the configuration."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from exporters.section import Listen, Name, Seconds, Section, Url, UrlPath
 
@@ -41,13 +41,55 @@ class ProbedVenue(Section):
     time_path: UrlPath = "/fapi/v1/time"
 
 
+class Ntp(Section):
+    """Time servers, each a host or ``host:port``; nobody is asked unless one is named."""
+
+    servers: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+(:[0-9]{1,5})?$")], ...] = Field(
+        default=(), max_length=16
+    )
+    every_seconds: Annotated[float, Field(ge=1, le=86_400)] = 64.0
+
+
+class Database(Section):
+    """A PostgreSQL database, as libpq wants it (``host=db dbname=orders user=andon`` or a URL); a role that may only
+    read statistics is enough (``GRANT pg_monitor TO andon``).  The password is in ``password_file``.
+    """
+
+    name: Name
+    conninfo: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    password_file: Path | None = None
+
+    @field_validator("conninfo")
+    @classmethod
+    def _without_secret(cls, conninfo: str) -> str:
+        head, _, _ = conninfo.partition("@")
+        _, _, user = head.partition("://")
+        if "password" in conninfo.lower() or (conninfo != head and ":" in user):
+            raise ValueError("a password belongs into password_file")
+        return conninfo.replace("postgresql+psycopg://", "postgresql://", 1)
+
+    def password(self) -> str | None:
+        """The password; raises OSError or ValueError when the file is missing or empty."""
+        if self.password_file is None:
+            return None
+        password = self.password_file.read_text().strip()
+        if not password:
+            raise ValueError(f"{self.password_file} is empty")
+        return password
+
+
 class SystemSettings(Section):
     """How often host, processes and venues are looked at; a probe that takes ``timeout_seconds`` has failed."""
 
     listen: Listen = Listen(port=9101)
     processes: tuple[Process, ...] = ()
     venues: tuple[ProbedVenue, ...] = ()
+    mountpoints: tuple[Path, ...] = (Path("/"),)
+    ntp: Ntp = Ntp()
+    databases: tuple[Database, ...] = ()
     host_seconds: Seconds = 1.0
+    disk_seconds: Seconds = 10.0
+    database_seconds: Seconds = 5.0
     process_seconds: Seconds = 1.0
     venue_seconds: Seconds = 2.0
     timeout_seconds: Seconds = 2.0

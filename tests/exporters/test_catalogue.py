@@ -13,12 +13,16 @@ from exporters.market_data.settings import Measure
 from exporters.scrape import Scrape
 from exporters.series import Series
 from exporters.serve import Exporter
+from exporters.system import databases
 from exporters.system import exporter as system
+from exporters.system.databases import DatabaseSight
+from exporters.system.settings import Ntp
 from exporters.trading import exporter as trading
-from exporters.trading import kafka_series
+from exporters.trading import kafka_series, reconcile
 from tests.exporters.lines import TYPES, line
 from tests.exporters.running import REPOSITORY, until
-from tests.exporters.test_system import answering, time_page
+from tests.exporters.test_system import a_sleeper, answering, time_page
+from tests.exporters.test_system_more import a_time_server, reply
 
 PAGE = REPOSITORY / "docs" / "metrics.md"
 UNITS = ("_seconds", "_bytes", "_ratio", "_total")
@@ -35,7 +39,7 @@ def test_the_page_is_what_the_program_prints():
 def test_a_name_keeps_the_conventions(series):
     assert series.name.islower()
     assert series.name.endswith("_total") == (series.kind == "counter")
-    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter", "risk")
+    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter", "risk", "database")
     assert series.help.endswith(".")
     assert not set(series.labels) & {
         "type_",
@@ -94,7 +98,8 @@ def test_the_trading_exporter_serves_what_it_declares(tmp_path):
     store, intake = made.sources[0], made.sources[0]._intake
     assert intake.feed(lines, "http").accepted == len(lines)
     store.save()
-    elsewhere = {each.name for each in kafka_series.SERIES}  # tests/kafka looks at them, with a real broker
+    # Tests with a real broker and a real venue look at these.
+    elsewhere = {each.name for each in (*kafka_series.SERIES, *reconcile.SERIES)}
     assert served(made) == {name: each for name, each in declared("trading").items() if name not in elsewhere}
 
 
@@ -128,17 +133,28 @@ def test_the_market_data_exporter_serves_what_it_declares(tmp_path):
 
 
 def test_the_system_exporter_serves_what_it_declares():
-    with answering({"/time": time_page(), "/healthz": (200, b""), "/status": (200, b'{"started_at": 5}')}) as url:
+    mark = f"andon-test-{time.monotonic_ns()}"
+    with (
+        answering({"/time": time_page(), "/healthz": (200, b"")}) as url,
+        a_time_server(lambda question: [reply(question)]) as (server, _),
+        a_sleeper(mark),
+    ):
         made = system.build(
             config.SystemSettings(
-                processes=(config.Process(name="p", health_url=f"{url}/healthz", status_url=f"{url}/status"),),
+                processes=(config.Process(name="p", health_url=f"{url}/healthz", cmdline=mark),),
                 venues=(config.ProbedVenue(venue="v", url=url, time_path="/time"),),
+                ntp=Ntp(servers=(server,)),
                 host_seconds=0.02,
             )
         )
+        # What a database shows needs one: test_system_databases.py.
+        expected = {name: what for name, what in declared("system").items() if not name.startswith("database_")}
         for source in made.sources:
             source.start()
-        until(lambda: len(served(made)) == len(declared("system")), "every probe")
-        assert served(made) == declared("system")
+        until(lambda: len(served(made)) == len(expected), "every probe")
+        assert served(made) == expected
         for source in made.sources:
             source.stop()
+    sight = DatabaseSight(True, {"a": 1.0}, {"a": 1.0}, 0.5, {"a": 1.0}, {"a": 1.0}, 1.0, {"a": 1.0})
+    shown = {family.name for family in databases.families([("d", sight)])}
+    assert shown == {name.removesuffix("_total") for name in declared("system") if name.startswith("database_")}
