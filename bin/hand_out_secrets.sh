@@ -48,5 +48,5 @@ hand_out webhook 10001 'venue_*' 'notifier_*' operators.json alertmanager_token 
 hand_out alertmanager 65534 alertmanager_token pagerduty_routing_key slack_webhook_url
 hand_out engine 10001 engine_accounts.json engine_token events_token sandbox_admin_token
 hand_out venue 10001 sandbox_accounts.json sandbox_admin_token
-hand_out trading-exporter 10001 events_token exporter_admin_token
+hand_out trading-exporter 10001 'reader_*' events_token exporter_admin_token
 hand_out grafana 472 grafana_admin_password

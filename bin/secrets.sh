@@ -44,7 +44,8 @@ keys_made=
 for account in $accounts; do
     # Two keys an account: the engine trades with one, the kill cancels with the other, so that neither one's rate
     # limit, ban or theft is the other's.
-    for holder in engine venue; do
+    # A third is for reading only: the trading exporter compares the venue with the engine.
+    for holder in engine venue reader; do
         for part in api_key secret; do
             [ -s "${holder}_${account}_$part" ] || keys_made=yes
             once "${holder}_${account}_$part" 32
@@ -52,7 +53,7 @@ for account in $accounts; do
     done
 done
 
-# What the sandbox venue knows: every account with both keys.
+# What the sandbox venue knows: every account with its keys.
 if [ -n "$keys_made" ] || [ ! -s sandbox_accounts.json ]; then
     {
         printf '{"accounts":['
@@ -60,7 +61,8 @@ if [ -n "$keys_made" ] || [ ! -s sandbox_accounts.json ]; then
         for account in $accounts; do
             printf '%s\n {"name":"%s","balances":{"USDT":"100000"},"keys":[' "$comma" "$account"
             printf '\n  {"name":"engine","api_key":"%s","secret":"%s"},' "$(cat "engine_${account}_api_key")" "$(cat "engine_${account}_secret")"
-            printf '\n  {"name":"killer","api_key":"%s","secret":"%s"}]}' "$(cat "venue_${account}_api_key")" "$(cat "venue_${account}_secret")"
+            printf '\n  {"name":"killer","api_key":"%s","secret":"%s"},' "$(cat "venue_${account}_api_key")" "$(cat "venue_${account}_secret")"
+            printf '\n  {"name":"reader","api_key":"%s","secret":"%s"}]}' "$(cat "reader_${account}_api_key")" "$(cat "reader_${account}_secret")"
             comma=,
         done
         printf '\n]}\n'

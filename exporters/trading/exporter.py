@@ -15,9 +15,10 @@ from prometheus_client.metrics_core import Metric
 from exporters.scrape import Collector
 from exporters.series import DROPPED, Series, counter, gauge
 from exporters.serve import Exporter, Source
-from exporters.trading import families, kafka_series, series
+from exporters.trading import families, kafka_series, reconcile, series
 from exporters.trading.intake import Intake
 from exporters.trading.kafka import KafkaEvents
+from exporters.trading.reconcile import Reconciliation
 from exporters.trading.resets import RESETS, Resets
 from exporters.trading.resets import route as reset_route
 from exporters.trading.settings import TradingSettings
@@ -53,6 +54,7 @@ SAVED_AT: Final = gauge(
 SERIES: Final[tuple[Series, ...]] = (
     *series.SERIES,
     *kafka_series.SERIES,
+    *reconcile.SERIES,
     DROPPED,
     LOAD_FAILURES,
     SAVE_FAILURES,
@@ -76,6 +78,8 @@ def build(settings: TradingSettings) -> Exporter:
     for each in settings.strategies:
         intake.state.expect(each.engine, (each.venue, each.account, each.name), each.symbols, settings.reject_codes)
     sources.extend(Tail(path, intake) for path in settings.events.files)
+    accounts = [Reconciliation(each, intake) for each in settings.reconciliation]
+    sources.extend(accounts)
     kafka = None
     if settings.events.kafka is not None and store is not None:
         kafka = KafkaEvents(settings.events.kafka, intake, store)
@@ -101,6 +105,7 @@ def build(settings: TradingSettings) -> Exporter:
             *(Collector(name, "kill", partial(read, reader)) for name, reader in families.KILL.items()),
             *(Collector(name, "rest", partial(read, reader)) for name, reader in families.REST.items()),
             Collector("intake", "rest", partial(_intake_families, intake, store)),
+            *([Collector("reconciliation", "rest", partial(reconcile.families, accounts))] if accounts else []),
             *([] if kafka is None else [Collector("kafka", "rest", partial(_kafka_families, kafka))]),
             Collector("resets", "rest", resets.families),
         ],

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from exporters.section import Listen, Name, Section
+from exporters.section import Listen, Name, Seconds, Section, Url
 from exporters.trading.risk.curve import RiskOptions
 from exporters.trading.risk.estimates import needed
 
@@ -69,6 +69,32 @@ def _token(file: Path | None) -> str | None:
     if not token:
         raise ValueError(f"{file} is empty")
     return token
+
+
+class ReconciledAccount(Section):
+    """A venue account that is read through ccxt and compared with what the engine says; the key need only read.
+
+    ``exchange`` is ccxt's name, ``url`` another host for it; ``order_books`` are the parameters that show each book.
+    """
+
+    venue: Name
+    account: Name
+    exchange: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+    api_key_file: Path
+    secret_file: Path
+    url: Url | None = None
+    positions: bool = True
+    order_books: tuple[dict[str, bool | str], ...] = Field(default=({},), min_length=1)
+    every_seconds: Seconds = 5.0
+    timeout_seconds: Seconds = 2.0
+
+    def key(self, name: Literal["api_key_file", "secret_file"]) -> str:
+        """What is in the file; raises OSError or ValueError when it is missing or empty."""
+        path: Path = getattr(self, name)
+        text = path.read_text().strip()
+        if not text:
+            raise ValueError(f"{path} is empty")
+        return text
 
 
 class ExpectedStrategy(Section):
@@ -161,6 +187,13 @@ class TradingSettings(Section):
     limits: TradingLimits = TradingLimits()
     quality: TradingQuality = TradingQuality()
     risk: TradingRisk = TradingRisk()
+    reconciliation: tuple[ReconciledAccount, ...] = ()
+
+    @model_validator(mode="after")
+    def _accounts_once(self) -> Self:
+        if len({(each.venue, each.account) for each in self.reconciliation}) != len(self.reconciliation):
+            raise ValueError("reconciliation: an account is named twice")
+        return self
 
     @model_validator(mode="after")
     def _replays_are_known(self) -> Self:
