@@ -8,9 +8,10 @@ from prometheus_client.metrics_core import Metric
 
 from exporters.market_data import families, series
 from exporters.market_data.capture import CaptureSource
+from exporters.market_data.ccxt_feed import ProSource, RestSource
 from exporters.market_data.market import Sampler
 from exporters.market_data.ndjson import NdjsonSource
-from exporters.market_data.settings import MarketDataSettings, NdjsonFeed
+from exporters.market_data.settings import CcxtFeed, MarketDataSettings, NdjsonFeed
 from exporters.market_data.state import Markets
 from exporters.market_data.ticks import STREAM_OF
 from exporters.scrape import Collector
@@ -47,6 +48,12 @@ def build(settings: MarketDataSettings) -> Exporter:
                     status_every_seconds=each.status_every_seconds,
                 )
             )
+        elif isinstance(each, CcxtFeed):
+            feed = markets.open(
+                each.venue, each.symbols, each.streams, trips_stale_seconds=60.0 + each.timeout_seconds, name=str
+            )
+            kind = ProSource if each.source == "ccxt_pro" else RestSource
+            sources.append(kind(each, feed, markets))
         else:
             feed = markets.open(each.venue, each.symbols)
             sources.append(CaptureSource(each.file, feed, markets, each.pace))

@@ -1,7 +1,7 @@
 """The market data exporter's part of the configuration."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -62,7 +62,43 @@ class CaptureFeed(_Feed):
     pace: Literal["recorded", "fast"] = "recorded"
 
 
-Feed = Annotated[NdjsonFeed | CaptureFeed, Field(discriminator="source")]
+_SECRETS = {"apikey", "secret", "password", "uid", "login", "privatekey", "walletaddress", "token", "twofa"}
+
+
+class CcxtFeed(Section):
+    """Any exchange that ccxt knows, by its id: asked by REST (``ccxt``) or listened to by websocket (``ccxt_pro``).
+
+    ``config`` is handed to ccxt as it is (``urls``, ``options``, ``hostname``, ``aiohttp_proxy``); only public data is
+    asked for, and a key has no place in it.
+    """
+
+    source: Literal["ccxt", "ccxt_pro"]
+    venue: Name
+    exchange: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+    symbols: tuple[Name, ...] = Field(min_length=1, max_length=10_000)
+    streams: tuple[Literal["trade", "depth"], ...] = ("trade", "depth")
+    every_seconds: Seconds = 1.0
+    book_levels: int = Field(default=100, ge=1, le=5_000)
+    status_every_seconds: Seconds = 60.0
+    timeout_seconds: Seconds = 10.0
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("symbols")
+    @classmethod
+    def _once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(symbols)) != len(symbols):
+            raise ValueError("a symbol is named twice")
+        return symbols
+
+    @field_validator("config")
+    @classmethod
+    def _without_keys(cls, config: dict[str, Any]) -> dict[str, Any]:
+        if any(name.lower() in _SECRETS for name in config):
+            raise ValueError("a key has no place here: only public data is asked for")
+        return config
+
+
+Feed = Annotated[NdjsonFeed | CaptureFeed | CcxtFeed, Field(discriminator="source")]
 
 
 class MarketLimits(Section):

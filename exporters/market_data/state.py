@@ -165,6 +165,22 @@ class Feed:
         elif market.book is not None:
             market.book.restore(snapshot.last, snapshot.bids, snapshot.asks, received_ns)
 
+    def arrived(self, symbol: str, stream: str, event_ns: int | None, received_ns: int, *, timed: bool = True) -> None:
+        """Something that carries no sequence; *timed*: its time tells of the latency."""
+        flow = self.flows[symbol, stream]
+        flow.messages += 1
+        flow.received_ns = received_ns
+        if event_ns is not None:
+            flow.event_ns = max(flow.event_ns, event_ns)
+            if timed:
+                self.timed(event_ns, received_ns, stream)
+
+    def best_of(self, symbol: str, book: Snapshot, received_ns: int) -> None:
+        """The best prices of a whole book."""
+        bids = [price for price, quantity in book.bids if quantity > 0]
+        asks = [price for price, quantity in book.asks if quantity > 0]
+        self.best[symbol] = Best(max(bids, default=None), min(asks, default=None), received_ns)
+
     def unhealed(self) -> list[str]:
         """Symbols whose book is not the venue's."""
         return [
