@@ -50,7 +50,7 @@ def queries() -> list[tuple[str, str]]:
 def exported() -> frozenset[str]:
     """What exporters, webhook and rules export."""
     catalogue = (RUNBOOKS.parent / "metrics.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"\b(?:trading|market_data|system|exporter)_[a-z0-9_]+\b", catalogue))
+    names = set(re.findall(r"\b(?:trading|market_data|system|exporter|risk|database|anomaly)_[a-z0-9_]+\b", catalogue))
     for family in Telemetry().registry.collect():
         names.add(family.name if family.type != "counter" else f"{family.name}_total")
     return frozenset(names | {rule.record for rule in rules()})

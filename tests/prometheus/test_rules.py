@@ -24,6 +24,13 @@ from tests.prometheus.ruleset import (
 from webhook.telemetry import Telemetry
 
 HERE = Path(__file__).parent
+# Kill alerts that look at longer spans, or at what is read every five seconds, and so need not be looked at so often.
+SLOWER = {
+    "TradingRiskDataMissing": "1s",
+    "MarketDataSequenceGaps": "1s",
+    "MarketDataVolatilityBreached": "1s",
+    "MarketDataVenueHalted": "1s",
+}
 PROMETHEUS = ROOT / "prometheus"
 RULE_TESTS = sorted(HERE.glob("*.test.yml"))
 
@@ -153,9 +160,23 @@ def test_a_kill_alert_asks_for_an_action_on_a_scope_that_its_labels_name(rule: R
 def test_a_kill_alert_is_quick_and_holds_on_over_a_gap(rule: Rule) -> None:
     assert rule.keep_firing_for == "30s"
     assert rule.labels["severity"] == "critical"
-    # Those that look at longer spans by design, ten and thirty seconds, are evaluated once a second.
-    slow = rule.alert in {"TradingRiskDataMissing", "MarketDataSequenceGaps"}
-    assert rule.interval == ("1s" if slow else "200ms")
+    assert rule.interval == SLOWER.get(rule.alert, "200ms")
+
+
+def test_circuit_breakers_and_adaptive_rules_only_reduce_and_only_for_a_time() -> None:
+    """A guess, or a wild market, never halts nor sells anything; what a model of the past says never does either."""
+    careful = [
+        rule
+        for rule in alerts()
+        if rule.file.startswith(("breakers", "adaptive", "anomaly"))
+        or any(name.startswith(("signal:adaptive", "anomaly_")) for name in rule.metrics)
+    ]
+    assert careful
+    for rule in careful:
+        assert rule.labels.get("kill_action", "reduce") == "reduce"
+        if rule.kills:
+            assert re.fullmatch(r"[1-9][0-9]?m", rule.labels["kill_duration"])
+            assert not any(name.startswith("anomaly_") for name in rule.metrics), "an anomaly score never acts"
 
 
 @per_kill
@@ -207,7 +228,7 @@ def test_recorded_series_are_named_level_metric_operations() -> None:
 def exported() -> set[str]:
     """What is exported: the exporters' catalogue, which is written from their code, and the webhook's registry."""
     catalogue = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"\b(?:trading|market_data|system|exporter)_[a-z0-9_]+\b", catalogue))
+    names = set(re.findall(r"\b(?:trading|market_data|system|exporter|risk|database|anomaly)_[a-z0-9_]+\b", catalogue))
     for family in Telemetry().registry.collect():
         names.add(family.name if family.type != "counter" else f"{family.name}_total")
     return names
