@@ -5,6 +5,7 @@ socket or probe stands between Prometheus and its answer.
 """
 
 import asyncio
+import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,14 @@ from aiohttp import web
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from exporters.page import CONTENT_TYPE as TEXT
+from exporters.page import encode as encode_text
 from exporters.scrape import Collector, Exposed, Scrape
 from exporters.series import Subset
 
 _SUBSETS: Final[dict[str, Subset | None]] = {"": None, "kill": "kill", "rest": "rest"}
+# Prometheus would rather have OpenMetrics, but takes this as well; it is the faster one to write.
+_TEXT_MEDIA: Final = re.compile(r"text/plain|text/\*|\*/\*")
 _LANDING: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Andon {name} exporter</title>
 <h1>Andon {name} exporter</h1>
 <ul><li><a href="/metrics">metrics</a>, of these the <a href="/metrics?set=kill">kill</a> series and the
@@ -55,7 +60,10 @@ def application(exporter: Exporter) -> web.Application:
     )
 
     def page(subset: Subset | None, accept: str) -> tuple[bytes, str]:
-        answer = Exposed(scrape.families(subset))
+        families = scrape.families(subset)
+        if _TEXT_MEDIA.search(accept) or "openmetrics" not in accept:
+            return encode_text(families), TEXT
+        answer = Exposed(families)
         try:
             encode, content_type = choose_encoder(accept)
             return encode(answer), content_type

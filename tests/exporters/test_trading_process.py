@@ -153,9 +153,10 @@ def test_promtool_finds_nothing_to_complain_about(shared, path):
         ("", "text/plain; version="),
         ("text/plain;version=0.0.4", "text/plain; version="),
         (
-            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
-            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2",
+            "text/plain; version=",  # what Prometheus asks for: it takes both, and this one is written faster
         ),
+        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0"),
         ("application/openmetrics-text;version=none", "text/plain; version="),
     ],
 )
