@@ -32,7 +32,7 @@ DEFAULT_PORTS = {
     "pager": 8730,
 }
 # Folders of configuration that are copied into .run/config with names and paths replaced ...
-FOLDERS = ("prometheus", "prometheus/rules", "alertmanager")
+FOLDERS = ("prometheus", "prometheus/rules", "prometheus/targets", "alertmanager")
 # ... and single files: where they are copied to -> the variable that names another one, and the one of the sandbox.
 FILES = {
     "webhook.yml": ("ANDON_CONFIG", "webhook/andon.sandbox.yml"),

@@ -147,7 +147,9 @@ def test_services_talk_on_a_network_without_a_way_out_and_few_may_leave():
     assert COMPOSE["networks"]["inside"]["internal"] is True
     assert all("inside" in SERVICES[name]["networks"] for name in LASTING)
     leaving = {name for name in LASTING if "outside" in SERVICES[name]["networks"]}
-    assert leaving == {"webhook", "alertmanager", "market-data-exporter", "system-exporter"}
+    offered = {"blackbox-exporter", "postgres-exporter"}  # only with their profiles
+    assert leaving == {"webhook", "alertmanager", "market-data-exporter", "system-exporter", *offered}
+    assert all(SERVICES[name]["profiles"] for name in offered)
 
 
 def test_alerts_are_sent_again_after_seconds_in_both_kinds_of_stack():
