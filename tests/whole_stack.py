@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from bin.stack.operators import mint
 from bin.stack.services import DEFAULT_PORTS, Service, render, services
@@ -63,28 +64,32 @@ class WholeStack:
             raise ValueError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
 
-    def break_venue(self, kind: str, **fields: Any) -> int:
-        """Start a fault of the sandbox venue; its id."""
-        token = (self.secrets / "sandbox_admin_token").read_text().strip()
-        answer = requests.post(
-            f"{self.url('venue')}/admin/faults",
-            json={"kind": kind, **fields},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
-        )
-        answer.raise_for_status()
-        return int(answer.json()["id"])
+    def engine(self, path: str, body: Any) -> Any:
+        """The parsed answer of the sandbox engine to `POST /<path>`."""
+        token = (self.secrets / "engine_token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.post(f"{self.url('engine')}/{path}", json=body, headers=headers, timeout=10)
+        if not answer.ok:
+            raise ValueError(f"{path}: {answer.status_code} {answer.text}")
+        return answer.json()
 
 
 @contextmanager
-def whole_stack(folder: Path) -> Iterator[WholeStack]:
-    """Start every service in the waves of `make up`, each when those before it answer."""
+def whole_stack(folder: Path, databases: Mapping[str, str] | None = None) -> Iterator[WholeStack]:
+    """Start every service in the waves of `make up`, each when those before it answer.
+
+    *databases* are PostgreSQL databases to watch: name -> URL.
+    """
     run, secrets = folder / "run", folder / "secrets"
     (run / "log").mkdir(parents=True)
     subprocess.run(["sh", str(ROOT / "bin" / "secrets.sh"), str(secrets)], check=True, capture_output=True, timeout=60)
     tokens = mint(secrets / "operators.json", PEOPLE, lifetime=timedelta(hours=1))
     ports = {name: int(free_host().rpartition(":")[2]) for name in DEFAULT_PORTS}
     render(ports, {}, run=run, secrets=secrets)
+    exporters = run / "config" / "exporters.yml"
+    settings = yaml.safe_load(exporters.read_text())
+    settings["system"]["databases"] = [{"name": name, "conninfo": url} for name, url in (databases or {}).items()]
+    exporters.write_text(yaml.safe_dump(settings))
     with ExitStack() as running:
         for wave in services(ports, replay=None, run=run, secrets=secrets):
             for service in wave:

@@ -41,7 +41,7 @@ def _now() -> tuple[AnyPanel, ...]:
             "Switches",
             "The state of every scope that was ever stopped, and of the global one.",
             SWITCH,
-            Query(SWITCH_RANK, "{{scope}}", instant=True),
+            Query(short_scopes(SWITCH_RANK), "{{scope}}", instant=True),
             width=24,
         ),
         number(
@@ -82,7 +82,9 @@ def _now() -> tuple[AnyPanel, ...]:
             "Switches over time",
             "When each scope was stopped and resumed. HALTED never ends by itself.",
             SWITCH,
-            Query(SWITCH_RANK.replace("andon_switch_state{", f"andon_switch_state{{{SCOPES}, "), "{{scope}}"),
+            Query(
+                short_scopes(SWITCH_RANK.replace("andon_switch_state{", f"andon_switch_state{{{SCOPES}, ")), "{{scope}}"
+            ),
             width=24,
         ),
     )

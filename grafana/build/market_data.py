@@ -104,7 +104,7 @@ def _book() -> tuple[AnyPanel, ...]:
             "Imbalance",
             "Bids less asks over both, on the best level and the best five: above zero buyers are thicker.",
             "none",
-            Query(f"max by (levels) (market_data_imbalance_ratio{{{BOOK}}})", "{{levels}} levels"),
+            Query(f"max by (levels) (market_data_imbalance_ratio{{{BOOK}}})", "best {{levels}}"),
             width=8,
         ),
         lines(
@@ -139,16 +139,22 @@ def _prices() -> tuple[AnyPanel, ...]:
         ),
         lines(
             "Price move",
-            "Signed move of the mid price over each window.",
+            "Signed move of the mid price over each window. Beyond a dashed line the symbol may only be reduced.",
             "percentunit",
             Query(f"max by (symbol, window) (market_data_price_move_ratio{{{BOOK}}})", "{{window}}"),
+            Query(f"min by (window) (symbol:market_data_price_move_limit:ratio{{{BOOK}}})", "limit {{window}}"),
+            Query(f"-min by (window) (symbol:market_data_price_move_limit:ratio{{{BOOK}}})", "limit down {{window}}"),
+            dashed="/^limit/",
             width=8,
         ),
         lines(
             "Realised volatility",
-            "Of the mid price, within each window and not annualised.",
+            "Of the mid price, within each window and not annualised. Beyond a dashed line the symbol may only be"
+            " reduced.",
             "percentunit",
             Query(f"max by (symbol, window) (market_data_realised_volatility_ratio{{{BOOK}}})", "{{window}}"),
+            Query(f"min by (window) (symbol:market_data_volatility_limit:ratio{{{BOOK}}})", "limit {{window}}"),
+            dashed="/^limit/",
             minimum=0,
             width=8,
         ),
@@ -260,7 +266,7 @@ def _feeds() -> tuple[AnyPanel, ...]:
             Query("min(symbol:market_data_sequence_gaps_limit:increase30s)", "limit"),
             minimum=0,
             dashed="/^limit/",
-            width=8,
+            width=6,
         ),
         lines(
             "Missing, late and unreadable",
@@ -272,7 +278,7 @@ def _feeds() -> tuple[AnyPanel, ...]:
             Query(rate("market_data_malformed_total"), "malformed"),
             Query(rate("market_data_bad_values_total"), "bad values"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Connections made anew",
@@ -281,7 +287,7 @@ def _feeds() -> tuple[AnyPanel, ...]:
             Query(increase("market_data_reconnects_total", "venue"), "reconnects {{venue}}"),
             Query(increase("market_data_resubscribes_total", where=SYMBOLS), "resubscribes"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Symbols left out",
@@ -289,6 +295,6 @@ def _feeds() -> tuple[AnyPanel, ...]:
             "none",
             Query("max by (venue, reason) (market_data_symbols_left_out)", "{{venue}} {{reason}}"),
             minimum=0,
-            width=8,
+            width=6,
         ),
     )

@@ -12,7 +12,7 @@ from grafana.build.panels import (
     more_on,
     number,
 )
-from grafana.build.promql import KILL_ALERTS, STRATEGIES, SWITCH_RANK, WATCHDOG_AGE, quantile, rate
+from grafana.build.promql import KILL_ALERTS, STRATEGIES, SWITCH_RANK, WATCHDOG_AGE, quantile, rate, short_scopes
 from grafana.build.states import SWITCH, UP, state_history, state_now
 from grafana.build.thresholds import limit_of
 
@@ -50,7 +50,7 @@ def _switches() -> tuple[AnyPanel, ...]:
                 "The state of every scope that was ever stopped, and of the global one. A halted scope"
                 " stays halted until two people resume it.",
                 SWITCH,
-                Query(SWITCH_RANK, "{{scope}}", instant=True),
+                Query(short_scopes(SWITCH_RANK), "{{scope}}", instant=True),
                 width=12,
             ),
             "kill-switch",

@@ -151,9 +151,10 @@ def _lines(figure: Figure, box: Sequence[float], panel: Panel, rows: Rows, windo
             if step["value"] is not None:
                 axes.axhline(step["value"], color=COLORS["red"], linewidth=1, linestyle=(0, (5, 3)))
     if "axisSoftMin" in defaults["custom"]:
-        lowest = min((value for series in shown for _, value in series.points if math.isfinite(value)), default=0.0)
-        if lowest >= 0:
-            axes.set_ylim(0.0, axes.get_ylim()[1] if axes.get_ylim()[1] > 0.06 or lowest else 1.0)
+        values = [value for series in shown for _, value in series.points if math.isfinite(value)]
+        highest = max(values, default=0.0)
+        if min(values, default=0.0) >= 0:
+            axes.set_ylim(0.0, max(axes.get_ylim()[1], highest * 1.06) if highest > 0 else 1.0)
     axes.yaxis.set_major_formatter(lambda value, _: said(value, defaults["unit"]))
     axes.locator_params(axis="y", nbins=5)
     axes.grid(visible=True, color="#eceef0", linewidth=0.6)
@@ -183,7 +184,8 @@ def _dashed(panel: Panel) -> Callable[[str], bool]:
 
 
 def _annotate(axes: Axes, marks: Sequence[tuple[str, Sequence[Series]]], window: Window) -> None:
-    for color, found in marks:
+    # The first kind is drawn last: a kill alert and the stop that it brought fall together.
+    for color, found in reversed(marks):
         for series in found:
             begin = series.points[0][0]
             if begin > window.start + 2 * window.step:
@@ -360,7 +362,7 @@ def _seconds(value: float) -> str:
 def _scaled(value: float, base: float, names: Sequence[str], space: str) -> str:
     for name in names:
         if abs(value) < base or name == names[-1]:
-            return f"{value:.4g}{space}{name}"
+            return f"{value:.3g}{space}{name}" if abs(value) < 1000 and space else f"{value:.4g}{space}{name}"
         value /= base
     return f"{value:g}"
 

@@ -1,6 +1,6 @@
 """Every limit with its use, and what the limits are about: losses, exposure, margin, value at risk."""
 
-from grafana.build.dashboard import Dashboard, choice, dashboard, fill, heading
+from grafana.build.dashboard import Dashboard, choice, dashboard, fill, heading, one_of
 from grafana.build.panels import AnyPanel, Query, bars, lines
 from grafana.build.promql import STRATEGIES, age
 from grafana.build.thresholds import steps_of_limit_use
@@ -13,6 +13,8 @@ def build() -> Dashboard:
         "Andon risk",
         "Every limit of prometheus/rules/limits.yml with its use, and losses, exposure, margin and value at risk.",
     ).with_variable(choice("strategy", "Strategy", "label_values(trading_equity, strategy)"))
+    board.with_variable(one_of("confidence", "Confidence", "label_values(risk_value_at_risk, confidence)"))
+    board.with_variable(one_of("horizon", "Horizon", "label_values(risk_value_at_risk, horizon)"))
     return fill(
         board,
         *_use(),
@@ -182,27 +184,27 @@ def _exposure() -> tuple[AnyPanel, ...]:
 
 
 def _value_at_risk() -> tuple[AnyPanel, ...]:
-    labels = "strategy, method, confidence, horizon, currency"
+    where = f'{STRATEGIES}, confidence="$confidence", horizon="$horizon"'
     return (
         lines(
-            "Value at risk",
-            "Loss that is not exceeded with the given confidence within the horizon, from past returns (historical)"
+            "Value at risk at $confidence over $horizon",
+            "Loss that is not exceeded with the chosen confidence within the horizon, from past returns (historical)"
             " and from a normal distribution (parametric).",
             "short",
             Query(
-                f"max by ({labels}) (risk_value_at_risk{{{STRATEGIES}}})",
-                "{{strategy}} {{method}} {{confidence}} {{horizon}}, {{currency}}",
+                f"max by (strategy, method, currency) (risk_value_at_risk{{{where}}})",
+                "{{strategy}} {{method}}, {{currency}}",
             ),
             minimum=0,
             width=8,
         ),
         lines(
-            "Expected shortfall",
+            "Expected shortfall at $confidence over $horizon",
             "Mean loss of the cases beyond the value at risk.",
             "short",
             Query(
-                f"max by ({labels}) (risk_expected_shortfall{{{STRATEGIES}}})",
-                "{{strategy}} {{method}} {{confidence}} {{horizon}}, {{currency}}",
+                f"max by (strategy, method, currency) (risk_expected_shortfall{{{where}}})",
+                "{{strategy}} {{method}}, {{currency}}",
             ),
             minimum=0,
             width=8,

@@ -4,7 +4,7 @@ from grafana.build.dashboard import Dashboard, choice, dashboard, fill, heading
 from grafana.build.heatmaps import heatmap
 from grafana.build.panels import AnyPanel, Query, lines
 from grafana.build.promql import STRATEGIES, age, increase, quantile, rate
-from grafana.build.states import state_history
+from grafana.build.states import UP, state_history
 
 RUNNING = {0: ("RUNNING", "green"), 1: ("REDUCE ONLY", "orange"), 2: ("PAUSED", "red")}
 ORDERS = f'{STRATEGIES}, symbol=~"$symbol"'
@@ -166,15 +166,12 @@ def _fills() -> tuple[AnyPanel, ...]:
             width=8,
         ),
         lines(
-            "Mean slippage",
-            "Mean cost of a fill against the mid at the order's arrival; below zero is a gain.",
+            "Typical and bad slippage",
+            "Median and 95th percentile of what a fill costs against the mid at the order's arrival; below zero is a"
+            " gain.",
             "percentunit",
-            Query(
-                rate("trading_slippage_ratio_sum", "strategy", STRATEGIES)
-                + " / "
-                + rate("trading_slippage_ratio_count", "strategy", STRATEGIES),
-                "{{strategy}}",
-            ),
+            Query(quantile(0.5, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} median"),
+            Query(quantile(0.95, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} p95"),
             width=8,
         ),
         lines(
@@ -225,6 +222,28 @@ def _fills() -> tuple[AnyPanel, ...]:
 
 def _agreement() -> tuple[AnyPanel, ...]:
     return (
+        lines(
+            "Orders that only one of them knows",
+            "Open orders at the venue less those of the engine. Zero is agreement; orders in flight show for a moment.",
+            "none",
+            Query("sum by (account, symbol) (trading_reconciliation_gap_orders)", "{{account}} {{symbol}}"),
+            width=8,
+        ),
+        lines(
+            "Quantity that only one of them knows",
+            "Position at the venue less that of the engine, in base units.",
+            "none",
+            Query("sum by (account, symbol) (trading_reconciliation_gap_quantity)", "{{account}} {{symbol}}"),
+            width=8,
+        ),
+        state_history(
+            "Reconciliation",
+            "Whether the exporter could read each venue account to compare it.",
+            UP,
+            Query("min by (venue, account) (trading_reconciliation_up)", "{{account}} on {{venue}}"),
+            width=8,
+            height=8,
+        ),
         lines(
             "Events of the engines",
             "Trading events a second by type.",
