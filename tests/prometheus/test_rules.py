@@ -30,6 +30,7 @@ SLOWER = {
     "MarketDataSequenceGaps": "1s",
     "MarketDataVolatilityBreached": "1s",
     "MarketDataVenueHalted": "1s",
+    "AdaptiveLossUnusual": "15s",
 }
 PROMETHEUS = ROOT / "prometheus"
 RULE_TESTS = sorted(HERE.glob("*.test.yml"))
