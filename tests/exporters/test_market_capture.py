@@ -187,7 +187,7 @@ def test_a_recording_played_in_its_own_time_is_moved_to_now(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip at all", gzip.compress(b"7 {}\n")[:-5], gzip.compress(b"yesterday {}\n")]
+    "content", [b"not gzip at all", gzip.compress(b"7 {}\n", mtime=0)[:-5], gzip.compress(b"yesterday {}\n", mtime=0)]
 )
 def test_a_broken_capture_ends_the_feed_and_not_the_exporter(content, tmp_path):
     path = tmp_path / "c.gz"
