@@ -21,6 +21,7 @@ def dump(state: State) -> dict[str, Any]:
                 _session(each.quality.session),
             ]
             for key, each in state.instruments.items()
+            if each.quality.price is not None or each.quality.session.orders or each.quality.session.trades
         ],
         "strategies": [
             [

@@ -55,6 +55,10 @@ def test_the_factors_are_the_known_ones():
     assert parametric(0, 1, 0.975, 1).expected_shortfall == pytest.approx(2.3378, abs=1e-4)
 
 
+def test_nothing_at_risk_is_zero_and_not_minus_zero():
+    assert str(historical([0.0, 0.0], 0.5, 1).value_at_risk) == "0.0"
+
+
 def test_a_longer_horizon_scales_spread_by_its_root_and_the_mean_by_itself():
     assert (
         historical([-4.0, 0, 0, 0, 0], 0.8, 9).value_at_risk == 3 * historical([-4.0, 0, 0, 0, 0], 0.8, 1).value_at_risk

@@ -44,7 +44,7 @@ def historical(ordered: Sequence[float], confidence: float, periods: float) -> E
         beyond.append(change)
     mean = math.fsum(beyond) / len(beyond) if beyond else limit
     scale = math.sqrt(periods)
-    return Estimate(-limit * scale, -mean * scale)
+    return Estimate(0.0 - limit * scale, 0.0 - mean * scale)  # not -limit: that would call nothing "-0"
 
 
 def parametric(mean: float, deviation: float, confidence: float, periods: float) -> Estimate:
