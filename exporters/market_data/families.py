@@ -19,6 +19,8 @@ def freshness(markets: Markets) -> Iterator[Metric]:
     yield series.LAST_RECEIVED.family((key, flow.received_ns / _NS) for key, flow in flows if flow.received_ns)
     up: dict[str, bool] = {}
     for feed in markets.feeds:
+        if not feed.markets:  # the limits left nothing of it
+            continue
         up[feed.venue_name] = feed.connected and up.get(feed.venue_name, True)
     yield series.FEED_UP.family(((venue,), float(ok)) for venue, ok in up.items())
 

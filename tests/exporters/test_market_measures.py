@@ -8,8 +8,9 @@ import pytest
 
 from exporters.market_data import families
 from exporters.market_data.capture import CaptureSource, read
+from exporters.market_data.exporter import build
 from exporters.market_data.market import Sampler
-from exporters.market_data.settings import MarketLimits, Measure
+from exporters.market_data.settings import MarketDataSettings, MarketLimits, Measure
 from exporters.market_data.state import Markets
 from exporters.market_data.status import statuses
 from exporters.market_data.ticks import Snapshot, Tick, TickError, parse
@@ -266,7 +267,16 @@ class TestCardinality:
         world = World(limits=MarketLimits(symbols=1, books=5))
         other = world.markets.open("w", ["ETH/USDT"])
         assert other.markets == {}
-        assert world.shown()["market_data_symbols_left_out{w,symbols_limit}"] == 1
+        seen = world.shown()
+        assert seen["market_data_symbols_left_out{w,symbols_limit}"] == 1
+        assert "market_data_feed_up{w}" not in seen
+
+    def test_a_feed_without_room_for_any_symbol_is_not_opened(self):
+        feeds = [
+            {"source": "ndjson", "venue": venue, "url": "http://127.0.0.1:1", "symbols": [PERP]} for venue in ("v", "w")
+        ]
+        made = build(MarketDataSettings(feeds=feeds, limits=MarketLimits(symbols=1)))
+        assert len(made.sources) == 2  # the first feed and the sampler
 
 
 class TestStatus:
