@@ -115,7 +115,7 @@ class Reconciliation:
     def __init__(self, settings: ReconciledAccount, intake: Intake) -> None:
         """Raise ValueError without the library or with an empty key file, OSError when one cannot be read."""
         if importlib.util.find_spec("ccxt") is None:
-            raise ValueError("reconciliation needs the library of the extra andon[reconciliation] (ccxt)")
+            raise ValueError("reconciliation needs the library of the extra andon[exporters-ccxt] (ccxt)")
         self.settings = settings
         self.up: bool | None = None
         self.gaps: dict[str, Gap] = {}
