@@ -155,3 +155,30 @@ def test_a_password_file_that_is_empty_or_missing_is_said(tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(ValueError, match="empty"):
         PostgresProbe(Database(name="d", conninfo="host=h", password_file=tmp_path / "empty"), 1.0)
+
+
+@pytest.mark.stack
+def test_a_replica_that_does_not_replay_is_behind_and_catches_up(server, probe_of):
+    url = server.new_database()
+    folder = server.folder
+    server._run("pg_basebackup", "-h", str(folder), "-U", "andon", "-D", "standby", "-R", "-X", "stream", "-c", "fast")
+    file = folder / "standby" / "postgresql.auto.conf"
+    file.write_text(file.read_text().replace("user=andon", "user=andon application_name=second"))
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder}/standby -c fsync=off"
+    server._run("pg_ctl", "-D", "standby", "-w", "-s", "-l", "log2", "-o", options, "start")
+    try:
+        primary, standby = probe_of(url), probe_of(f"{url}/standby")
+        lag = "database_replication_lag_seconds{d,second}"
+        until(lambda: shown(primary).get(lag) == 0, "the replica")
+        assert shown(standby)["database_replication_lag_seconds{d,self}"] == 0
+        with (
+            psycopg.connect(plain(url), autocommit=True) as writer,
+            psycopg.connect(f"{plain(url)}/standby", autocommit=True) as replica,
+        ):
+            replica.execute("SELECT pg_wal_replay_pause()")
+            writer.execute("CREATE TABLE t (n int)")
+            until(lambda: shown(primary).get(lag, 0) > 0.2, "the lag")
+            replica.execute("SELECT pg_wal_replay_resume()")
+            until(lambda: shown(primary).get(lag) == 0, "the replica to catch up")
+    finally:
+        server._run("pg_ctl", "-D", "standby", "-w", "-s", "-m", "immediate", "stop")
