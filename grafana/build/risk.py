@@ -24,6 +24,8 @@ def build() -> Dashboard:
         *_exposure(),
         heading("Value at risk"),
         *_value_at_risk(),
+        heading("Unusual"),
+        *_unusual(),
     )
 
 
@@ -219,5 +221,33 @@ def _value_at_risk() -> tuple[AnyPanel, ...]:
             ),
             minimum=0,
             width=8,
+        ),
+    )
+
+
+def _unusual() -> tuple[AnyPanel, ...]:
+    return (
+        lines(
+            "How unusual",
+            "Standard deviations from what is usual: of the last hour (zscore), of its median (robust), of the same"
+            " hour of earlier days (hour). Beyond the dashed lines an adaptive rule warns. The first half an hour after"
+            " the start has too few samples to say.",
+            "none",
+            Query(
+                'max by (signal, venue, strategy, method) (signal:adaptive:score{strategy=~"($strategy)?"})',
+                "{{signal}} {{strategy}} {{venue}} {{method}}",
+            ),
+            Query("min(signal:adaptive_score_limit:sigmas)", "limit"),
+            Query("-min(signal:adaptive_score_limit:sigmas)", "limit down"),
+            dashed="/^limit/",
+        ),
+        lines(
+            "Profit of a minute",
+            "Money won or lost in the last minute, deposits aside: what the adaptive rules about profit look at.",
+            "short",
+            Query(
+                f'max by (strategy, currency) (signal:adaptive:value{{signal="pnl", {STRATEGIES}}})',
+                "{{strategy}}, {{currency}}",
+            ),
         ),
     )
