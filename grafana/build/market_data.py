@@ -112,6 +112,7 @@ def _book() -> tuple[AnyPanel, ...]:
             "How far the profile of traded prices is from that of the session.",
             "none",
             Query(f"max by (symbol) (market_data_volume_at_price_anomaly_score{{{SYMBOLS}}})", "{{symbol}}"),
+            limit=limit_of("MarketDataVolumeAtPriceUnusual"),
             width=8,
         ),
     )
@@ -139,30 +140,38 @@ def _prices() -> tuple[AnyPanel, ...]:
         ),
         lines(
             "Price move",
-            "Signed move of the mid price over each window. Beyond a dashed line the symbol may only be reduced.",
+            "Signed move of the mid price over each window.",
             "percentunit",
             Query(f"max by (symbol, window) (market_data_price_move_ratio{{{BOOK}}})", "{{window}}"),
-            Query(f"min by (window) (symbol:market_data_price_move_limit:ratio{{{BOOK}}})", "limit {{window}}"),
-            Query(f"-min by (window) (symbol:market_data_price_move_limit:ratio{{{BOOK}}})", "limit down {{window}}"),
-            dashed="/^limit/",
             width=8,
         ),
         lines(
             "Realised volatility",
-            "Of the mid price, within each window and not annualised. Beyond a dashed line the symbol may only be"
-            " reduced.",
+            "Of the mid price, within each window and not annualised.",
             "percentunit",
             Query(f"max by (symbol, window) (market_data_realised_volatility_ratio{{{BOOK}}})", "{{window}}"),
-            Query(f"min by (window) (symbol:market_data_volatility_limit:ratio{{{BOOK}}})", "limit {{window}}"),
-            dashed="/^limit/",
             minimum=0,
             width=8,
         ),
         lines(
-            "Spread",
-            "Best ask less best bid over the mid; below zero the book is crossed.",
+            "Closeness to the circuit breakers",
+            "Move of the price, and volatility, over their limits, the highest of the windows: at 100 % the symbol may"
+            " only be reduced for a time.",
             "percentunit",
-            Query(f"max by (symbol) (market_data_spread_ratio{{{SYMBOLS}}})", "{{symbol}}"),
+            Query(
+                "max by (symbol) (abs("
+                f"market_data_price_move_ratio{{{SYMBOLS}}}) / on (venue, symbol, window) group_left ()"
+                " symbol:market_data_price_move_limit:ratio)",
+                "{{symbol}} move",
+            ),
+            Query(
+                "max by (symbol) ("
+                f"market_data_realised_volatility_ratio{{{SYMBOLS}}} / on (venue, symbol, window) group_left ()"
+                " symbol:market_data_volatility_limit:ratio)",
+                "{{symbol}} volatility",
+            ),
+            minimum=0,
+            limit=1,
             width=8,
         ),
     )

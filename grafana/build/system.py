@@ -69,6 +69,7 @@ def _machine() -> tuple[AnyPanel, ...]:
             "percentunit",
             Query("max by (mountpoint) (system_disk_usage_ratio)", "{{mountpoint}}"),
             minimum=0,
+            limit=limit_of("SystemDiskFilling"),
             width=8,
         ),
         lines(
@@ -179,6 +180,7 @@ def _network() -> tuple[AnyPanel, ...]:
             "s",
             Query(quantile(0.95, "system_venue_connect_seconds", "venue"), "{{venue}}"),
             minimum=0,
+            limit=limit_of("SystemVenueConnectSlow"),
             width=8,
         ),
         state_history(
@@ -239,6 +241,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             Query(quantile(0.99, "andon_store_transaction_seconds"), "p99"),
             Query(quantile(0.5, "andon_store_transaction_seconds"), "median"),
             minimum=0,
+            limit=limit_of("AndonStoreSlow"),
             width=6,
         ),
         lines(
@@ -264,6 +267,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             "percentunit",
             Query("min by (database) (database_cache_hit_ratio)", "{{database}}"),
             minimum=0,
+            limit=limit_of("DatabaseCacheHitLow"),
             width=6,
         ),
         lines(
@@ -281,6 +285,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             "s",
             Query("max by (database, replica) (database_replication_lag_seconds)", "{{replica}} of {{database}}"),
             minimum=0,
+            limit=limit_of("DatabaseReplicationLagging"),
             width=6,
         ),
     )

@@ -128,6 +128,8 @@ def _orders() -> tuple[AnyPanel, ...]:
             "Order-to-trade ratio as in RTS 9, by number and by volume; cancels of the kill do not count.",
             "none",
             Query(f"max by (strategy, by) (trading_order_to_trade_ratio{{{ORDERS}}})", "{{strategy}} by {{by}}"),
+            Query(f"min(strategy:trading_order_to_trade_limit:ratio{{{STRATEGIES}}})", "limit"),
+            dashed="/^limit/",
             minimum=0,
         ),
         lines(
@@ -172,6 +174,8 @@ def _fills() -> tuple[AnyPanel, ...]:
             "percentunit",
             Query(quantile(0.5, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} median"),
             Query(quantile(0.95, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} p95"),
+            Query(f"min(strategy:trading_slippage_limit:ratio{{{STRATEGIES}}})", "limit"),
+            dashed="/^limit/",
             width=8,
         ),
         lines(
@@ -195,6 +199,8 @@ def _fills() -> tuple[AnyPanel, ...]:
             "Traded notional over the mean inventory in the exporter's window: how often the book was turned over.",
             "none",
             Query(f"max by (strategy) (trading_inventory_turnover_ratio{{{STRATEGIES}}})", "{{strategy}}"),
+            Query(f"min(strategy:trading_inventory_turnover_limit:ratio{{{STRATEGIES}}})", "limit"),
+            dashed="/^limit/",
             minimum=0,
             width=8,
         ),

@@ -184,8 +184,8 @@ def test_buckets_of_a_heatmap_are_cumulative_and_make_a_grid(name, title, live, 
     times = {tuple(moment for moment, _ in series.points) for series in found}
     assert len(times) == 1, "every row has a cell at every moment"
     ordered = sorted(found, key=lambda series: float(series.labels["le"]))
-    # increase() does not extrapolate a young counter below zero, which it does bucket by bucket: it may be a little less
-    # in a bucket that was empty a moment ago. Gauges are exact.
+    # increase() extrapolates each bucket for itself, a young one less than an old one: it may come out a little lower
+    # than the bucket before. Gauges are exact.
     counted = "increase(" in panel(name, title)["targets"][0]["expr"]
     for lower, upper in pairwise(ordered):
         for (_, below), (_, above) in zip(lower.points, upper.points, strict=True):
