@@ -1,6 +1,6 @@
 """What `make up` prints when the stack is healthy: where everything is, who may act, what to try."""
 
-import re
+import json
 import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,11 +12,12 @@ ONE_TIME_OPERATORS = {"operator": Role.RISK, "approver": Role.RISK}
 TOKEN_LIFETIME = timedelta(hours=12)
 
 
-def stopped_scopes(webhook: str) -> list[str]:
-    """The scopes that are not NORMAL, as the webhook's metrics tell; raises OSError when it does not answer."""
-    with urllib.request.urlopen(f"{webhook}/metrics", timeout=5) as answer:  # noqa: S310  (loopback)
-        text = answer.read().decode()
-    return re.findall(r'^andon_switch_state\{scope="([^"]*)",state="(?:halted|degraded)"\} 1', text, re.MULTILINE)
+def stopped_scopes(webhook: str, token: str) -> list[str]:
+    """State and scope of every switch that is not NORMAL; raises OSError when the webhook does not answer."""
+    question = urllib.request.Request(f"{webhook}/api/v1/switches", headers={"Authorization": f"Bearer {token}"})  # noqa: S310  (loopback)
+    with urllib.request.urlopen(question, timeout=5) as answer:  # noqa: S310
+        switches = json.load(answer)["switches"]
+    return [f"{switch['state'].upper()} {switch['scope']}" for switch in switches if switch["state"] != "normal"]
 
 
 def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool) -> str:
@@ -27,7 +28,7 @@ def summary(ports: Mapping[str, int], tokens: Mapping[str, str], *, docker: bool
         if docker
         else "runs with Docker only; its dashboards are grafana/dashboards/*.json, to import anywhere"
     )
-    stopped = "".join(f"\n    {scope}" for scope in stopped_scopes(url["webhook"]))
+    stopped = "".join(f"\n    {scope}" for scope in stopped_scopes(url["webhook"], tokens["operator"]))
     remembered = f"\n  Still stopped since an earlier run (two people resume it):{stopped}\n" if stopped else ""
     return f"""
   Console        {url["webhook"]}
