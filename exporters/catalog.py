@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exporters.anomaly import exporter as anomaly
 from exporters.market_data import exporter as market_data
 from exporters.scrape import GUARD_SERIES
 from exporters.series import Series
@@ -28,4 +29,5 @@ EXPORTERS: Final[dict[str, Entry]] = {
         lambda s: market_data.build(s.market_data), lambda s: s.market_data.listen, (*market_data.SERIES, *GUARD_SERIES)
     ),
     "trading": Entry(lambda s: trading.build(s.trading), lambda s: s.trading.listen, (*trading.SERIES, *GUARD_SERIES)),
+    "anomaly": Entry(lambda s: anomaly.build(s.anomaly), lambda s: s.anomaly.listen, (*anomaly.SERIES, *GUARD_SERIES)),
 }

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import yaml
 from pydantic import ValidationError, model_validator
 
+from exporters.anomaly.settings import AnomalySettings
 from exporters.market_data.settings import CaptureFeed, MarketDataSettings, NdjsonFeed
 from exporters.section import Listen, Section
 from exporters.system.settings import ProbedVenue, Process, SystemSettings
@@ -46,6 +47,7 @@ class Settings(Section):
     system: SystemSettings = SystemSettings()
     market_data: MarketDataSettings = MarketDataSettings()
     trading: TradingSettings = TradingSettings()
+    anomaly: AnomalySettings = AnomalySettings()
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

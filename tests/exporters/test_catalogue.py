@@ -39,7 +39,7 @@ def test_the_page_is_what_the_program_prints():
 def test_a_name_keeps_the_conventions(series):
     assert series.name.islower()
     assert series.name.endswith("_total") == (series.kind == "counter")
-    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter", "risk", "database")
+    assert series.name.split("_")[0] in ("trading", "market", "system", "exporter", "risk", "database", "anomaly")
     assert series.help.endswith(".")
     assert not set(series.labels) & {
         "type_",
