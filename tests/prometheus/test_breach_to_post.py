@@ -283,5 +283,5 @@ def test_no_rule_fails_and_no_evaluation_is_late(line: Line) -> None:
     groups = line.monitoring.query('prometheus_rule_group_last_duration_seconds{rule_group=~".*-kill"}')
     for group in groups:
         print(f"\n{group['metric']['rule_group'].rpartition(';')[2]}: {float(group['value'][1]) * 1000:.1f} ms")
-    assert len(groups) == 2
+    assert len(groups) == 3
     assert all(float(group["value"][1]) < 0.2 for group in groups)
