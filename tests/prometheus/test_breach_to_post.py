@@ -204,7 +204,7 @@ def test_the_same_breach_pages_people_by_a_way_without_the_webhook(line: Line) -
     payload = wait_until(page, seconds=10, what="a page").body
     assert payload["event_action"] == "trigger"
     assert payload["payload"]["severity"] == "critical"
-    assert "6% below its peak equity" in payload["payload"]["summary"]
+    assert "12% below its peak equity" in payload["payload"]["summary"]
     assert payload["links"][0]["href"].endswith("/docs/runbooks/TradingDrawdownBreached.md")
 
 
