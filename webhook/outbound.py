@@ -90,7 +90,8 @@ class Outbound:
             threading.Thread(target=self._work, args=arguments, name=f"outbound-{self.name}", daemon=True).start()
             if not attempt.done.wait(left):
                 attempt.abandon()
-            if attempt.answer is not None:
+            # What arrives once we hung up is cut off: it may look whole.
+            if attempt.answer is not None and not attempt.abandoned:
                 return attempt.answer
             if not (idempotent and _stale(attempt)):
                 raise self._translate(attempt, host, timeout)

@@ -111,7 +111,7 @@ def test_an_engine_that_hangs_keeps_nobody_longer_than_the_timeout(bench):
         started = time.monotonic()
         with pytest.raises(TemporaryError):
             ask()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 3
 
 
 def test_an_engine_that_is_gone_is_an_error_and_never_confirmed(bench):
