@@ -37,7 +37,6 @@ FIRST_BYTE_SECONDS = 10.0
 """A connection that says nothing is closed after so long."""
 READ_SECONDS = 5.0
 """A request must have arrived in full after so long; then its connection is not read any more."""
-SWITCH_SECONDS = 0.0005
 GRACEFUL_SECONDS = 60
 """A stopping process finishes what it is doing for so long; stop grace periods must be longer."""
 
@@ -116,9 +115,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         logs.configure(self.settings.logs.level, self.settings.logs.format)
 
     def _started(self, _worker: Any) -> None:
-        # A transaction gives the interpreter lock up at each statement and would wait 5 ms for it behind every busy
-        # thread; in a storm of alerts that adds up to seconds.
-        sys.setswitchinterval(SWITCH_SECONDS)
         if self.assembly is not None:
             self._running = True
             self.assembly.start()
