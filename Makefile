@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON_VENV := .venv/bin/python
 # Extra arguments for pytest: make test ARGS='-k drawdown'
 ARGS ?=
+# Of five thousand tests with real processes one may meet a stalled machine; a second run is told (R), a fault fails thrice.
+RETRY ?= --reruns 2 --reruns-delay 1
 
 .PHONY: help
 help: ## Show this list
@@ -48,8 +50,8 @@ logs: setup ## Follow the logs of the running stack
 .PHONY: test
 test: ## Set up what is missing and run every test
 	@bin/setup.sh python stack tests
-	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m 'not stack' -n auto --dist loadfile $(ARGS)
-	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m stack $(ARGS)
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m 'not stack' -n auto --dist loadfile $(RETRY) $(ARGS)
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m stack $(RETRY) $(ARGS)
 
 .PHONY: test-compose
 test-compose: setup ## Bring docker-compose.yml up with stand-in base images and take it down (needs Debian, root, dockerd)

@@ -728,7 +728,7 @@ class TestStoresOnDisk:
     def test_only_read_when_they_are_opened_to_be_read(self, url: str):
         with opened(url) as store, store.begin() as transaction:
             transaction.append("counted", "me", {}, NOW)
-            with opened(url, migrate=False, busy_seconds=0.2) as reader, reader.view() as view:
+            with opened(url, migrate=False, busy_seconds=2) as reader, reader.view() as view:
                 assert view.records() == ()
 
     def test_are_not_made_when_migration_is_off(self, url: str):
