@@ -7,7 +7,7 @@ broken disk never holds up a line.
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,14 +65,11 @@ class Recorder:
         composer: Composer,
         telemetry: Telemetry,
         clock: Clock,
-        verified: Callable[[Trip], None] = lambda _trip: None,
     ) -> None:
-        """*verified* is called, from the recorder's thread, when a trip has become verified."""
         self._notifiers = notifiers
         self._composer = composer
         self._telemetry = telemetry
         self._clock = clock
-        self._verified = verified
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[Sequence[Finding] | None] = queue.SimpleQueue()
@@ -177,18 +174,14 @@ class Recorder:
 
     def _take(self, findings: Sequence[Finding]) -> None:
         batches: dict[int, tuple[Store, list[_Entry]]] = {}
-        done: list[Trip] = []
         with self._lock:
             for finding in findings:
                 run = self._runs.get(finding.trip_id)
                 if run is None:
                     continue
-                before = run.trip.status
                 entry = self._absorb(run, finding)
                 if entry is not None:
                     batches.setdefault(id(run.store), (run.store, []))[1].append(entry)
-                if run.trip.status is not before and run.trip.status in (TripStatus.VERIFIED, TripStatus.SHADOW):
-                    done.append(run.trip)
         for store, entries in batches.values():
             try:
                 self._write(store, entries)
@@ -197,8 +190,6 @@ class Recorder:
                 log.warning("recorder.store_out", error=str(error))
                 with self._lock:
                     self._backlog.append((store, entries))
-        for trip in done:
-            self._verified(trip)
 
     def _write(self, store: Store, entries: Sequence[_Entry]) -> None:
         now = self._clock.now()
