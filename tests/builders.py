@@ -12,7 +12,7 @@ from webhook.intake.alert import Alert, AlertStatus, fingerprint
 from webhook.killswitch.port import Episode, ResumeRequest, Step, StepKind, Switch, Trip
 from webhook.killswitch.states import Action, State
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 """A moment that tests agree on."""

@@ -13,7 +13,7 @@ from webhook.actions.port import Engine
 from webhook.clock import SystemClock
 from webhook.engines import ENGINES
 from webhook.engines.paper import PaperEngine, PaperOptions
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 TIMEOUT = 5.0
 TOKEN = "engine-token-of-the-test"

@@ -16,10 +16,10 @@ from webhook.actions.run import Lines
 from webhook.clock import Clock, SystemClock
 from webhook.engines import ENGINES
 from webhook.errors import AndonError
-from webhook.firing import PrometheusAlerts
+from webhook.net.prometheus import PrometheusAlerts
 from webhook.killswitch.plan import AccountTarget, Deadlines, EngineTarget
 from webhook.killswitch.port import Store
-from webhook.metered import MeteredStore
+from webhook.storage.metered import MeteredStore
 from webhook.notifiers import NOTIFIERS, Filter
 from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
@@ -28,12 +28,12 @@ from webhook.parts import Parts
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.faults import faults as policy_faults
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.recorder import Recorder
 from webhook.service import Service
 from webhook.settings import ConfigError, Fault, Settings
 from webhook.storage import MemoryStore, file_of, open_store
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 from webhook.venues import VENUES
 from webhook.worker import Rhythm, Worker
 

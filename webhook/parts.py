@@ -15,7 +15,7 @@ from webhook.notify.port import Notifier
 from webhook.policy.attribution import Attribution
 from webhook.policy.rule import Policy
 from webhook.recorder import Recorder
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 
 
 class FiringAlerts(Protocol):

@@ -7,7 +7,7 @@ from webhook.errors import StoreOutageError
 from webhook.killswitch.port import Record, ResumeRequest, ResumeStatus, Step, Switch, Trip, TripStatus
 from webhook.killswitch.states import State
 from webhook.parts import Parts
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 WORKER_SILENT_SECONDS = 15.0
 

@@ -22,7 +22,7 @@ from webhook.killswitch.states import Action
 from webhook.notify.compose import Composer
 from webhook.notify.outbox import enqueue
 from webhook.notify.port import Notice, Notifier
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 
 log = structlog.get_logger(__name__)
 

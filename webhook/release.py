@@ -24,7 +24,7 @@ from webhook.killswitch.states import State
 from webhook.notify.outbox import enqueue
 from webhook.parts import Parts
 from webhook.policy.decide import Outcome, decide
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.recorder import ACTOR
 
 log = structlog.get_logger(__name__)

@@ -22,7 +22,7 @@ from webhook.notify.outbox import enqueue
 from webhook.notify.port import Notice
 from webhook.parts import Parts
 from webhook.policy.decide import Decision, Outcome, apply_budget, decide, decide_truncated
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from webhook import logs
+from webhook.telemetry import logs
 from webhook.settings import ConfigError, Settings
 
 if TYPE_CHECKING:

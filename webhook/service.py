@@ -26,7 +26,7 @@ from webhook.killswitch import switch as latch
 from webhook.killswitch.port import ResumeRequest, Store, Transaction, Trip
 from webhook.killswitch.states import Action, State
 from webhook.parts import Parts
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.reading import Reading
 from webhook.recorder import ACTOR
 from webhook.release import Release

@@ -28,7 +28,7 @@ from webhook.owner import announce, is_gone, retire
 from webhook.policy.decide import Outcome, decide
 from webhook.ruling import LEASE
 from webhook.service import Service
-from webhook.telemetry import Residual, Snapshot
+from webhook.telemetry.metrics import Residual, Snapshot
 
 log = structlog.get_logger(__name__)
 

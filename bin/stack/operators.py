@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from webhook.access.principal import Role
-from webhook.operators import add_operator
+from webhook.access.operators import add_operator
 
 
 def mint(file: Path, roles: Mapping[str, Role], *, lifetime: timedelta) -> dict[str, str]:

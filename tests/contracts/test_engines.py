@@ -11,7 +11,7 @@ from tests.sandbox_fixtures import accounts_of, running_program, running_venue
 from webhook.actions.port import EngineState
 from webhook.engines import ENGINES
 from webhook.errors import AndonError, PermanentError, TemporaryError
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 MM = Scope.of({"strategy": "mm-btc"})
 RUNNING = {"mm-btc": "running", "trend-btc": "running"}

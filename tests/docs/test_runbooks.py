@@ -10,7 +10,7 @@ import yaml
 
 from tests.monitoring import MissingProgramError, find
 from tests.prometheus.ruleset import RUNBOOKS, Rule, alerts, kill_alerts, metrics_of, rules
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 
 SECTIONS = ["Meaning", "Impact", "What the kill did by itself", "Diagnosis", "How to come back"]
 COMMANDS = {

@@ -15,7 +15,7 @@ from webhook.actions.port import EngineState, Side
 from webhook.intake.alert import AlertStatus
 from webhook.killswitch.port import StepKind, StepStatus, Trip, TripStatus
 from webhook.killswitch.states import Action, State
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 BTC = "BTC/USDT:USDT"
 MM = Scope.of({"venue": "sandbox", "account": "mm", "strategy": "mm-btc"})

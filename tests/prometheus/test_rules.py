@@ -21,7 +21,7 @@ from tests.prometheus.ruleset import (
     metrics_of,
     rules,
 )
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 
 HERE = Path(__file__).parent
 # Kill alerts that look at longer spans, or at what is read every five seconds, and so need not be looked at so often.

@@ -7,7 +7,7 @@ import pytest
 
 from bin.stack.operators import mint
 from webhook.access.principal import Role
-from webhook.operators import add_operator, parse_operators, token_hash
+from webhook.access.operators import add_operator, parse_operators, token_hash
 
 TWELVE_HOURS = timedelta(hours=12)
 

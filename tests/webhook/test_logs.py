@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from webhook import logs
+from webhook.telemetry import logs
 
 SECRET = "s3cr3t-value-0123456789"
 

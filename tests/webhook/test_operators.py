@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from webhook.access.principal import Role
-from webhook.operators import OperatorsError, add_operator, parse_operators, token_hash
+from webhook.access.operators import OperatorsError, add_operator, parse_operators, token_hash
 
 HASH = "a" * 64
 

@@ -20,7 +20,7 @@ import pytest
 from tests.builders import a_payload, an_alert_entry
 from tests.rig import settings_document, until
 from webhook.access.principal import Role
-from webhook.operators import add_operator
+from webhook.access.operators import add_operator
 
 pytestmark = pytest.mark.stack
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from webhook.killswitch.states import Action
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 
 class Gate:

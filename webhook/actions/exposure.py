@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from webhook.actions.port import OpenOrder, Position, Side
 from webhook.policy.attribution import Attribution
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)

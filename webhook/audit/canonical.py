@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 
 def canonical(value: object) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from webhook.cli import exits
 from webhook.cli.reach import client
 from webhook.cli.status import residual, show
-from webhook.client import Client
+from webhook.cli.client import Client
 
 STAGES = ("received", "stored", "blocked", "first_cancel_sent", "empty", "flat")
 _POLL_SECONDS = 0.1

@@ -11,7 +11,7 @@ from typing import Any
 from webhook.audit.chain import Head, verify
 from webhook.cli import exits
 from webhook.cli.reach import client
-from webhook.client import Client
+from webhook.cli.client import Client
 from webhook.clock import SystemClock
 from webhook.errors import AndonError
 from webhook.killswitch.port import Record

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from webhook.client import Client
+from webhook.cli.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8700"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from webhook.cli import exits
 from webhook.cli.tables import ago, span, table
-from webhook.client import AnswerError, Client, UnreachableError
+from webhook.cli.client import AnswerError, Client, UnreachableError
 
 _OPEN = {"running", "unverified", "verified"}
 

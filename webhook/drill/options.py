@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from webhook.cli.reach import client, read_token
-from webhook.client import Client
+from webhook.cli.client import Client
 from webhook.drill.faults import BREAKS
 from webhook.drill.world import World
 

@@ -11,14 +11,14 @@ from typing import Any
 from webhook.cli import exits
 from webhook.cli.reach import read_token
 from webhook.cli.tables import table
-from webhook.client import Client
+from webhook.cli.client import Client
 from webhook.drill.faults import BREAKS, Break
 from webhook.drill.options import world_of
 from webhook.drill.watch import Watch
 from webhook.drill.world import Books, World, books, firing, mend, refund, refuse_what_is_real, start
 from webhook.errors import PermanentError
 from webhook.killswitch.states import Action
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 _POLL_SECONDS = 0.05
 _STAY_SECONDS = 1.0

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from webhook.client import AnswerError, UnreachableError
+from webhook.cli.client import AnswerError, UnreachableError
 from webhook.drill.faults import Break, Sign
 from webhook.drill.world import World, firing, limit_of, series
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 EXPORTER_SECONDS = 0.01
 PROMETHEUS_SECONDS = 0.1

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from webhook.client import AnswerError, Client, UnreachableError
+from webhook.cli.client import AnswerError, Client, UnreachableError
 from webhook.drill.faults import Break, Sign
 from webhook.errors import PermanentError
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? (\S+)", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from webhook.actions.port import EngineCapabilities, EngineState
 from webhook.clock import Clock, SystemClock
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope
+from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
 
 _RESTRICTION = {EngineState.RUNNING: 0, EngineState.UNKNOWN: 0, EngineState.REDUCE_ONLY: 1, EngineState.BLOCKED: 2}
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from webhook.policy.scope import DIMENSIONS, Scope
+from webhook.killswitch.scope import DIMENSIONS, Scope
 
 PLACEHOLDERS = (*DIMENSIONS, "scope", "reason")
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from webhook.killswitch.port import Step, StepKind, StepStatus, Trip
 from webhook.killswitch.states import Action
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 ORDER = {
     StepKind.BLOCK: 0,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from webhook.killswitch.states import Action, State
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import apprise
 from pydantic import BaseModel, ConfigDict, Field
 
-from webhook import secret
+from webhook.net import secret
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
 from webhook.notifiers.filter import Filter
 from webhook.notify.port import Notice

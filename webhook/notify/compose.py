@@ -8,7 +8,7 @@ from webhook.actions.demand import Finding, Found
 from webhook.killswitch.port import ResumeRequest, Switch, Trip
 from webhook.killswitch.states import Action, State
 from webhook.notify.port import Notice, NoticeKind
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 _DONE_SO_FAR = {
     Action.PAGE: "nothing was done by itself",

@@ -7,7 +7,7 @@ Positions carry nothing: they can be attributed only where one strategy has an a
 from dataclasses import dataclass
 from typing import Protocol
 
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 
 
 class OrderLike(Protocol):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from webhook.intake.alert import Alert, AlertStatus, Batch
 from webhook.killswitch.states import Action
 from webhook.policy.rule import Policy, scope_shape, shape_text
-from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
+from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
 
 _LONGEST_LABEL = 128
 """Of a label that makes a scope: a scope is a key in the store."""

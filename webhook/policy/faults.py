@@ -8,7 +8,7 @@ from itertools import combinations
 from webhook.killswitch.states import Action
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.rule import Policy, PolicyRule, shape_text
-from webhook.policy.scope import DIMENSIONS, Scope
+from webhook.killswitch.scope import DIMENSIONS, Scope
 
 LONGEST_CLIENT_ORDER_ID = 36
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from webhook.killswitch.states import Action
-from webhook.policy.scope import DIMENSIONS
+from webhook.killswitch.scope import DIMENSIONS
 
 ScopeShape = frozenset[str]
 """Which labels a scope names; the empty set is ``global``."""

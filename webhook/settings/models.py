@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
-from webhook.policy.scope import DIMENSIONS, Scope, ScopeError
+from webhook.killswitch.scope import DIMENSIONS, Scope, ScopeError
 from webhook.settings import store_url
 
 

@@ -4,7 +4,7 @@ import re
 import stat
 from pathlib import Path
 
-from webhook.operators import OperatorsError, parse_operators, token_hash
+from webhook.access.operators import OperatorsError, parse_operators, token_hash
 
 MIN_TOKEN = 16
 """Fewest characters of a bearer token; below that it can be guessed."""

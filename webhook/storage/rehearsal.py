@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from webhook.killswitch.port import Episode, Parcel, ResumeRequest, Step, StepKind, Switch, Trip, TripStatus
 from webhook.killswitch.states import Action, State
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.storage.transaction import SqlTransaction
 
 _THEN = datetime(2000, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, MetaData, Ta
 from webhook.audit.canonical import canonical_text
 from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, TripStatus
 from webhook.killswitch.states import Action, State
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.storage.text import plain_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

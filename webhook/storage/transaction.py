@@ -23,7 +23,7 @@ from webhook.killswitch.port import (
     TripStatus,
 )
 from webhook.killswitch.states import Action, State
-from webhook.policy.scope import Scope, widest_first
+from webhook.killswitch.scope import Scope, widest_first
 from webhook.storage import tables
 from webhook.storage.text import plain_text, short_key
 

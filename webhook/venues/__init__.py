@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from webhook.actions.port import Venue
-from webhook.venues import ccxt_options, ccxt_venue, paper
+from webhook.venues import paper
+from webhook.venues.ccxt import options as ccxt_options
+from webhook.venues.ccxt import venue as ccxt_venue
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 from webhook.clock import Clock, SystemClock
 from webhook.service import Service
 from webhook.settings import Settings
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 from webhook.web import (
     alerts,
     audit,

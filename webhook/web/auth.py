@@ -18,7 +18,7 @@ from flask import g, request
 from webhook.access.principal import Principal, Role
 from webhook.access.roles import Verb, may
 from webhook.clock import Clock
-from webhook.operators import Operator, parse_operators, token_hash
+from webhook.access.operators import Operator, parse_operators, token_hash
 from webhook.settings import Settings
 from webhook.web.errors import Problem
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webhook.clock import Clock
 from webhook.service import Service
 from webhook.settings import Settings
-from webhook.telemetry import Telemetry
+from webhook.telemetry.metrics import Telemetry
 from webhook.web.auth import Gate
 
 

@@ -17,8 +17,8 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from webhook.access.refusal import Refusal
 from webhook.errors import PermanentError, StoreOutageError, TemporaryError
 from webhook.intake.alert import IntakeError
-from webhook.policy.scope import ScopeError
-from webhook.telemetry import Telemetry
+from webhook.killswitch.scope import ScopeError
+from webhook.telemetry.metrics import Telemetry
 
 log = structlog.get_logger(__name__)
 

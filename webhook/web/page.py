@@ -10,7 +10,7 @@ from markupsafe import Markup
 from webhook.errors import StoreOutageError
 from webhook.killswitch.port import Switch, Trip
 from webhook.killswitch.states import State
-from webhook.policy.scope import GLOBAL
+from webhook.killswitch.scope import GLOBAL
 from webhook.web.context import Context
 
 _STYLE = """

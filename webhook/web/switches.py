@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from webhook.killswitch.port import Switch
 from webhook.killswitch.states import State
-from webhook.policy.scope import GLOBAL
+from webhook.killswitch.scope import GLOBAL
 from webhook.web import shapes
 from webhook.web.context import Context
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from webhook.access.refusal import Refusal
 from webhook.killswitch.states import Action
-from webhook.policy.scope import Scope
+from webhook.killswitch.scope import Scope
 from webhook.web import shapes
 from webhook.web.bodies import Asked, read, text, whole_number
 from webhook.web.context import Context
@@ -25,7 +25,7 @@ class TripAsked(Asked):
 
 
 def read_scope(given: str | dict[str, str]) -> Scope:
-    """The scope that a body names; raises `webhook.policy.scope.ScopeError`."""
+    """The scope that a body names; raises `webhook.killswitch.scope.ScopeError`."""
     if isinstance(given, str):
         return Scope.parse(text(given))
     return Scope.of({text(name): text(value) for name, value in given.items()})

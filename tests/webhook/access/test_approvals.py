@@ -15,7 +15,7 @@ from webhook.access.refusal import Refusal
 from webhook.access.roles import Verb, may
 from webhook.killswitch.port import ResumeRequest, ResumeStatus, Switch
 from webhook.killswitch.states import State
-from webhook.policy.scope import GLOBAL
+from webhook.killswitch.scope import GLOBAL
 
 QUARTER = timedelta(minutes=15)
 BOB = a_principal("bob")

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from webhook.actions.exposure import Reach, adding_exposure, positions_in_scope, reach
 from webhook.actions.port import OpenOrder, Position, Side
 from webhook.policy.attribution import Attribution, StrategyOwnership
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 OWNERS = Attribution(

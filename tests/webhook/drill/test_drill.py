@@ -18,8 +18,8 @@ from webhook.access.principal import Role
 from webhook.cli import main
 from webhook.drill.faults import BREAKS
 from webhook.drill.world import reaches, series
-from webhook.operators import add_operator
-from webhook.policy.scope import Scope
+from webhook.access.operators import add_operator
+from webhook.killswitch.scope import Scope
 from webhook.settings import load
 from webhook.web.app import create_app
 

@@ -11,7 +11,7 @@ from tests.local_server import LocalServer, Reply, local_server
 from webhook.actions.port import EngineState
 from webhook.engines.http import Options
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 MM = Scope.of({"strategy": "mm-btc"})
 NASTY = 'x/../admin?a=1&b="}{reason}{strategy}\r\nX-Evil: 1 %2e ü'

@@ -10,7 +10,7 @@ from tests.builders import A_STRATEGY, NOW, a_trip
 from webhook.killswitch.plan import AccountTarget, Deadlines, EngineTarget, plan
 from webhook.killswitch.port import Step, StepKind, StepStatus
 from webhook.killswitch.states import Action
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 ENGINES = (EngineTarget("engine", GLOBAL), EngineTarget("other-engine", Scope.parse("venue=binance")))
 ACCOUNTS = (

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.builders import an_order
 from webhook.policy.attribution import Attribution, StrategyOwnership
-from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope
+from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 

@@ -11,7 +11,7 @@ from webhook.intake.alert import AlertStatus, Batch
 from webhook.killswitch.states import Action
 from webhook.policy.decide import Decision, Outcome, apply_budget, decide, decide_truncated, parse_duration
 from webhook.policy.rule import Policy
-from webhook.policy.scope import GLOBAL, Scope
+from webhook.killswitch.scope import GLOBAL, Scope
 
 HALT_ONLY = (Action.PAGE, Action.REDUCE, Action.HALT)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.policy.scope import DIMENSIONS, GLOBAL, Scope, ScopeError, widest_first
+from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope, ScopeError, widest_first
 
 VALUES = st.sampled_from(["a", "b", "BTC/USDT:USDT", "mm-btc"])
 SCOPES = st.dictionaries(st.sampled_from(DIMENSIONS), VALUES).map(Scope.of)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
-from webhook.operators import token_hash
+from webhook.access.operators import token_hash
 from webhook.settings import ConfigError, Fault, Settings, load
 from webhook.settings.models import LimitSettings
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tests.venue_benches import ccxt_venue
 from webhook.errors import PermanentError
 from webhook.venues import ccxt_tables
-from webhook.venues.ccxt_options import CREDENTIAL_FIELDS, Options
+from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
 
 KEYS = ("api_key_file", "secret_file", "password_file")
 

@@ -6,7 +6,7 @@ import ccxt
 import pytest
 
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.venues.ccxt_faults import translate
+from webhook.venues.ccxt.faults import translate
 
 HOST = "http://127.0.0.1:8710"
 

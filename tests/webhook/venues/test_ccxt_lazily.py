@@ -12,7 +12,7 @@ ONLY_WHAT_IS_ASKED_FOR = """
 import sys
 from webhook.venues import VENUES
 assert not [name for name in sys.modules if name.startswith("ccxt.abstract.")], "an exchange was loaded"
-from webhook.venues.ccxt_venue import ccxt
+from webhook.venues.ccxt.venue import ccxt
 assert "kraken" in ccxt.exchanges
 assert issubclass(ccxt.binanceusdm, ccxt.binance)
 loaded = {name for name in sys.modules if name.startswith("ccxt.abstract.")}
@@ -20,7 +20,7 @@ assert loaded == {"ccxt.abstract.binance", "ccxt.abstract.binanceusdm"}, loaded
 assert not hasattr(ccxt, "no_such_exchange")
 """
 EVERY_EXCHANGE = """
-from webhook.venues.ccxt_venue import ccxt as asynchronous
+from webhook.venues.ccxt.venue import ccxt as asynchronous
 import ccxt
 from ccxt import kraken, OrderNotFound
 assert kraken is ccxt.kraken
@@ -33,7 +33,7 @@ for package in (asynchronous, ccxt):
 LOADED_BEFORE = """
 import ccxt.async_support
 before = ccxt.async_support.binanceusdm
-from webhook.venues.ccxt_venue import ccxt as ours
+from webhook.venues.ccxt.venue import ccxt as ours
 assert ours is ccxt.async_support
 assert ours.binanceusdm is before
 """

@@ -7,7 +7,7 @@ import pytest
 
 from webhook.actions.port import Side
 from webhook.errors import TemporaryError
-from webhook.venues.ccxt_reading import check_whole, read_order, read_positions, read_quote, step, whole
+from webhook.venues.ccxt.parse import check_whole, read_order, read_positions, read_quote, step, whole
 
 TICK, PLACES, DIGITS = 4, 2, 3
 

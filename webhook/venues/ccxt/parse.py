@@ -6,7 +6,7 @@ from typing import Any
 
 from webhook.actions.port import OpenOrder, Position, Quote, Side
 from webhook.errors import TemporaryError
-from webhook.venues.ccxt_tables import PAGE_SIZES, SUSPICIOUS_SIZES, UNPAGED
+from webhook.venues.ccxt.tables import PAGE_SIZES, SUSPICIOUS_SIZES, UNPAGED
 
 _TICK_SIZE, _DECIMAL_PLACES = 4, 2
 """ccxt's numbers for what a precision means; the third is a count of significant digits."""

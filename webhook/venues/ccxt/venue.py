@@ -27,13 +27,13 @@ from webhook.actions.port import (
 )
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
-from webhook.venues import ccxt_lazily
-from webhook.venues.ccxt_cancel import Canceller, Means, Tally
-from webhook.venues.ccxt_options import CREDENTIAL_FIELDS, Options
-from webhook.venues.ccxt_reach import PREPARE_TIMEOUT_MS, Reach, note_answer
-from webhook.venues.ccxt_read import Reader
-from webhook.venues.ccxt_reduce import Reducer
-from webhook.venues.ccxt_tables import (
+from webhook.venues.ccxt import library
+from webhook.venues.ccxt.cancel import Canceller, Means, Tally
+from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
+from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Reach, note_answer
+from webhook.venues.ccxt.read import Reader
+from webhook.venues.ccxt.close import Reducer
+from webhook.venues.ccxt.tables import (
     BATCH_SIZES,
     BATCH_TRIGGER,
     CONSTRUCTION,
@@ -46,11 +46,11 @@ from webhook.venues.ccxt_tables import (
     books_of,
     wide_markets,
 )
-from webhook.venues.loop import LoopThread
+from webhook.net.loop import LoopThread
 
 T = TypeVar("T")
 
-ccxt = ccxt_lazily.load()
+ccxt = library.load()
 
 _WARM_AT_MOST = 32
 

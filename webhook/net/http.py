@@ -18,7 +18,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.wire import Answer, Attempt, WatchedAdapter, working_on
+from webhook.net.attempt import Answer, Attempt, WatchedAdapter, working_on
 
 __all__ = ["Answer", "Outbound", "describe"]
 

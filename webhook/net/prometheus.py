@@ -3,7 +3,7 @@
 from webhook.errors import TemporaryError
 from webhook.intake import prometheus
 from webhook.intake.alert import Batch, IntakeError
-from webhook.outbound import Outbound
+from webhook.net.http import Outbound
 
 
 class PrometheusAlerts:

@@ -12,8 +12,8 @@ from typing import Any
 
 from webhook.actions.port import CancelReport, OpenOrder
 from webhook.errors import AndonError, TemporaryError, UnknownOutcomeError
-from webhook.venues.ccxt_read import Reader
-from webhook.venues.ccxt_tables import Params
+from webhook.venues.ccxt.read import Reader
+from webhook.venues.ccxt.tables import Params
 
 _TRIES = 3
 _FIRST_PAUSE = 0.05
@@ -44,7 +44,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the exchange has: see `webhook.venues.ccxt_options.CapabilityOptions`."""
+    """What the exchange has: see `webhook.venues.ccxt.options.CapabilityOptions`."""
 
     account_wide: bool
     by_symbol_books: frozenset[str]

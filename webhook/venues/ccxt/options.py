@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from webhook import secret
+from webhook.net import secret
 
 _File = Annotated[Path, Field(strict=False)]
 _Texts = Annotated[tuple[str, ...], Field(strict=False)]

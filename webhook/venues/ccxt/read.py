@@ -7,9 +7,9 @@ from typing import Any
 
 from webhook.actions.port import OpenOrder, Position, Quote
 from webhook.errors import AndonError, PermanentError, TemporaryError
-from webhook.venues.ccxt_reach import Reach
-from webhook.venues.ccxt_reading import check_whole, decimal, read_order, read_positions, read_quote
-from webhook.venues.ccxt_tables import (
+from webhook.venues.ccxt.connection import Reach
+from webhook.venues.ccxt.parse import check_whole, decimal, read_order, read_positions, read_quote
+from webhook.venues.ccxt.tables import (
     BOOK_DEPTHS,
     CONTRACT_TRIGGER_BOOKS,
     CONTRACT_TYPES,
