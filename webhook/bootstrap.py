@@ -1,41 +1,49 @@
 """The composition root: from settings to a service.  The only file that names concrete classes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from webhook.actions.account_line import AccountLine, LineLimits, Observer
-from webhook.actions.engine_line import EngineLine
+from webhook.actions.account import AccountLimits, AccountReconciler
+from webhook.actions.engine import EngineReconciler
 from webhook.actions.flatten import FlattenLimits
 from webhook.actions.port import Engine, Venue
-from webhook.actions.run import Lines
 from webhook.clock import Clock, SystemClock
+from webhook.durability.group_commit import GroupCommit
+from webhook.durability.port import Store
 from webhook.engines import ENGINES
 from webhook.errors import AndonError
+from webhook.killswitch.desired import AccountTarget, EngineTarget, Targets, cut
+from webhook.killswitch.scope import Scope
 from webhook.net.prometheus import PrometheusAlerts
-from webhook.killswitch.plan import AccountTarget, Deadlines, EngineTarget
-from webhook.killswitch.port import Store
-from webhook.storage.metered import MeteredStore
 from webhook.notifiers import NOTIFIERS, Filter
 from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
-from webhook.owner import new_owner
-from webhook.parts import Parts
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.faults import faults as policy_faults
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
-from webhook.killswitch.scope import Scope
-from webhook.recorder import Recorder
-from webhook.service import Service
+from webhook.service.decisions import Decisions
+from webhook.service.in_flight import InFlight
+from webhook.service.outbox import Outbox, Sent
+from webhook.service.queries import Queries
+from webhook.service.recorder import Recorder
+from webhook.service.resume import Resumes
+from webhook.service.service import Service
 from webhook.settings import ConfigError, Fault, Settings
 from webhook.storage import MemoryStore, file_of, open_store
+from webhook.storage.metered import MeteredStore
 from webhook.telemetry.metrics import Telemetry
 from webhook.venues import VENUES
-from webhook.worker import Rhythm, Worker
+from webhook.worker.leases import Leases
+from webhook.worker.poll import Poll
+from webhook.worker.probes import Probes
+from webhook.worker.process import new_holder
+from webhook.worker.worker import Rhythm, Worker
 
 ENGINE_CHECK_SECONDS = 5.0
 
@@ -45,13 +53,18 @@ class Assembly:
     """Everything that runs in one process; `close` ends it."""
 
     service: Service
+    resumes: Resumes
+    queries: Queries
     worker: Worker
     telemetry: Telemetry
-    store: Store
+    in_flight: InFlight
+    commit: GroupCommit
+    accounts: Mapping[str, AccountReconciler]
+    engines: Mapping[str, EngineReconciler]
     edges: tuple[Any, ...]
 
     def start(self) -> None:
-        """Begin the duties and the lines."""
+        """Begin the duties and the reconcilers."""
         self.worker.start()
 
     def close(self) -> None:
@@ -59,26 +72,16 @@ class Assembly:
         self.worker.stop()
         for edge in self.edges:
             edge.close()
-        self.store.close()
+        self.commit.store.close()
 
 
-class _Counts(Observer):
-    """Lines know no metrics library; this joins them."""
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What reaches the outside."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-
-    def swept(self, venue_account: str, outcome: str) -> None:
-        self._telemetry.sweeps.labels(venue_account, outcome).inc()
-
-    def halt_broken(self, venue_account: str, orders: int) -> None:
-        self._telemetry.halt_broken.labels(venue_account).inc(max(orders, 1))
-
-    def unowned(self, venue_account: str, orders: int) -> None:
-        self._telemetry.unowned.labels(venue_account).set(orders)
-
-    def fault(self, loop: str) -> None:
-        self._telemetry.faults.labels(loop).inc()
+    venues: tuple[Venue, ...]
+    engines: tuple[Engine, ...]
+    notifiers: Mapping[str, Notifier]
 
 
 def validate(settings: Settings) -> list[Fault]:
@@ -106,16 +109,147 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     if found:
         raise ConfigError(found)
     clock = clock or SystemClock()
-    telemetry = Telemetry()
-    shadow = settings.mode == "shadow"
-    found, venues, engines, notifiers = [], list[Venue](), list[Engine](), dict[str, Notifier]()
-    for place, one in enumerate(settings.venues):
-        kind = VENUES[one.adapter]
-        options, _ = _options(kind.options, one.options, "")
+    telemetry, policy, attribution = Telemetry(), _policy(settings), _attribution(settings)
+    edges = _edges(settings, clock)
+    composer = Composer(settings.listen.public_url)
+    targets, holder = _targets(settings, edges.venues, edges.engines), new_holder()
+    for venue in edges.venues:
+        telemetry.declare_venue_account(venue.name)
+    for name in edges.notifiers:
+        telemetry.declare_notifier(name)
+
+    store = MeteredStore(open_store(settings.store.connection_url(), required=False), telemetry.store_transaction)
+    memory = MemoryStore()
+    in_flight = InFlight(targets, clock)
+    commit = GroupCommit(
+        store,
+        memory,
+        seed=in_flight.seed,
+        on_out=lambda _why: telemetry.store_failures.inc(),
+        on_dropped=telemetry.writes_dropped.inc,
+    )
+    recorder = Recorder(in_flight, commit, edges.notifiers, composer, telemetry, clock)
+    accounts: dict[str, AccountReconciler] = {}
+    engines: dict[str, EngineReconciler] = {}
+
+    def wake(*, decided_here: bool) -> None:
+        # Cancels first: an engine that is slow to be woken must not stand before them.
+        for one in (*accounts.values(), *engines.values()):
+            one.wake(decided_here=decided_here)
+
+    probes = Probes(telemetry, clock, partial(wake, decided_here=False))
+    by_name = {venue.name: venue for venue in edges.venues}
+    for account in targets.accounts:
+        accounts[account.name] = AccountReconciler(
+            by_name[account.name],
+            account,
+            attribution,
+            _account_limits(settings),
+            clock,
+            probes,
+            targets=targets,
+            standing=in_flight.standing,
+            stored=partial(_row_at, in_flight, account.name),
+            engines_stopped=in_flight.engines_stopped,
+            report=recorder.report,
+        )
+    same_symbol = _same_symbol(edges.venues)
+    for engine, target in zip(edges.engines, targets.engines, strict=True):
+        engines[engine.name] = EngineReconciler(
+            engine,
+            target,
+            clock,
+            probes,
+            standing=in_flight.standing,
+            same_symbol=same_symbol,
+            stored=partial(_row_at, in_flight, engine.name),
+            report=recorder.report,
+            remember=recorder.remember,
+            tell=partial(recorder.tell_engine_trouble, engine.name),
+            timeout=settings.limits.block_timeout_seconds,
+            check_seconds=ENGINE_CHECK_SECONDS,
+        )
+    prometheus = PrometheusAlerts(settings.prometheus.url, settings.prometheus.timeout_seconds)
+    decisions = Decisions(
+        policy,
+        attribution,
+        targets,
+        lambda name, symbol: by_name[name].resolve(symbol),
+        {venue.name: partial(_has_positions, venue) for venue in edges.venues},
+        edges.notifiers,
+        composer,
+    )
+    service = Service(
+        commit, in_flight, decisions, policy, prometheus, telemetry, clock, partial(wake, decided_here=True)
+    )
+    lifetime = timedelta(minutes=settings.limits.resume_request_minutes)
+    resumes = Resumes(
+        commit,
+        in_flight,
+        prometheus,
+        policy,
+        edges.notifiers,
+        composer,
+        clock,
+        lifetime,
+        partial(wake, decided_here=False),
+    )
+    known = Sent()
+    outboxes = tuple(
+        Outbox(
+            one,
+            edges.notifiers,
+            clock,
+            holder,
+            lambda name: telemetry.sent.labels(name).inc(),
+            lambda name, reason: telemetry.send_failures.labels(name, reason).inc(),
+            known,
+        )
+        for one in (store, memory)
+    )
+    worker = Worker(
+        commit,
+        in_flight,
+        accounts,
+        engines,
+        Leases(store, accounts, engines, holder),
+        Poll(service, in_flight, decisions, commit, prometheus, policy, telemetry, clock),
+        probes,
+        resumes,
+        outboxes,
+        telemetry,
+        Rhythm(poll=settings.prometheus.poll_seconds),
+        holder=holder,
+        mode=settings.mode,
+        store_file=file_of(settings.store.url),
+    )
+    return Assembly(
+        service,
+        resumes,
+        Queries(commit, in_flight, probes.checks),
+        worker,
+        telemetry,
+        in_flight,
+        commit,
+        accounts,
+        engines,
+        (*edges.venues, *edges.engines, *edges.notifiers.values(), prometheus),
+    )
+
+
+def _edges(settings: Settings, clock: Clock) -> Edges:
+    """Make every adapter; raises `ConfigError` with all that cannot be made."""
+    found: list[Fault] = []
+    venues: list[Venue] = []
+    engines: list[Engine] = []
+    notifiers: dict[str, Notifier] = {}
+    for place, at in enumerate(settings.venues):
+        venue_kind = VENUES[at.adapter]
+        options, _ = _options(venue_kind.options, at.options, "")
         with _collecting(found, f"venues[{place}].options"):
             venues.append(
-                kind.build(
-                    name=one.name, venue=one.venue, account=one.account, mode=one.mode, options=options, clock=clock
+                venue_kind.build(
+                    name=at.name, venue=at.venue, account=at.account, mode=at.mode, options=options, clock=clock
                 )
             )
     for place, it in enumerate(settings.engines):
@@ -133,75 +267,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             notifiers[to.name] = notifier_kind.build(name=to.name, options=options, accepts=wanted)
     if found:
         raise ConfigError(found)
-    store = MeteredStore(
-        open_store(settings.store.connection_url(), clock, required=False), telemetry.store_transaction
-    )
-    composer = Composer(settings.listen.public_url)
-    recorder = Recorder(notifiers, composer, telemetry, clock)
-    attribution = _attribution(settings)
-    deadlines = _deadlines(settings)
-    observer = _Counts(telemetry)
-    limits = _line_limits(settings)
-    lines = Lines(
-        {
-            venue.name: AccountLine(
-                venue,
-                attribution,
-                limits,
-                clock,
-                recorder.report,
-                recorder.first_sent,
-                observer,
-                shadow=shadow or venue.mode == "shadow",
-            )
-            for venue in venues
-        },
-        {
-            engine.name: EngineLine(
-                engine,
-                clock,
-                recorder.report,
-                observer.fault,
-                timeout=settings.limits.block_timeout_seconds,
-                check_seconds=ENGINE_CHECK_SECONDS,
-                shadow=shadow or engine.mode == "shadow",
-            )
-            for engine in engines
-        },
-        deadlines,
-        clock,
-    )
-    prometheus = PrometheusAlerts(settings.prometheus.url, settings.prometheus.timeout_seconds)
-    parts = Parts(
-        store=store,
-        memory=MemoryStore(),
-        policy=_policy(settings),
-        attribution=attribution,
-        lines=lines,
-        recorder=recorder,
-        notifiers=notifiers,
-        composer=composer,
-        telemetry=telemetry,
-        clock=clock,
-        prometheus=prometheus,
-        engines=tuple(EngineTarget(engine.name, engine.scope) for engine in engines),
-        accounts=tuple(
-            AccountTarget(venue.name, venue.venue, venue.account, venue.capabilities.positions) for venue in venues
-        ),
-        deadlines=deadlines,
-        owner=new_owner(),
-        resume_ttl=timedelta(minutes=settings.limits.resume_request_minutes),
-    )
-    service = Service(parts)
-    rhythm = Rhythm(poll=settings.prometheus.poll_seconds)
-    edges = (*venues, *engines, *notifiers.values(), prometheus)
-    return Assembly(
-        service,
-        Worker(service, rhythm, mode=settings.mode, store_file=file_of(settings.store.url)),
-        telemetry,
-        store,
-        edges,
-    )
+    return Edges(tuple(venues), tuple(engines), notifiers)
+
+
+def _row_at(in_flight: InFlight, target: str, trip_id: str) -> Any:
+    return in_flight.row(trip_id, target)
+
+
+def _has_positions(venue: Venue) -> bool:
+    return venue.position_books(None) is not None
 
 
 class _collecting:  # noqa: N801 - read as a phrase: `with _collecting(found, path)`
@@ -240,6 +314,7 @@ def _policy(settings: Settings) -> Policy:
                 frozenset(rule.actions),
                 frozenset(scope_shape(scope) for scope in rule.scopes),
                 None if rule.max_reduce_minutes is None else timedelta(minutes=rule.max_reduce_minutes),
+                may_keep_protective=rule.keep == "protective",
             )
             for rule in policy.rules
         ),
@@ -250,36 +325,74 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _attribution(settings: Settings) -> Attribution:
-    return Attribution(tuple(_ownerships(settings)))
-
-
-def _ownerships(settings: Settings) -> Iterator[StrategyOwnership]:
-    for name, strategy in settings.strategies.items():
-        yield StrategyOwnership(
-            name,
-            strategy.venue,
-            strategy.account,
-            strategy.client_order_id_prefixes,
-            strategy.exclusive,
-            strategy.symbols,
+    return Attribution(
+        tuple(
+            StrategyOwnership(
+                name,
+                strategy.venue,
+                strategy.account,
+                strategy.client_order_id_prefixes,
+                strategy.exclusive,
+                strategy.symbols,
+            )
+            for name, strategy in settings.strategies.items()
         )
-
-
-def _deadlines(settings: Settings) -> Deadlines:
-    limits = settings.limits
-    return Deadlines(
-        block=timedelta(seconds=limits.block_timeout_seconds),
-        verify=timedelta(seconds=limits.verify_deadline_seconds),
-        flat=timedelta(seconds=limits.flat_deadline_seconds),
     )
 
 
-def _line_limits(settings: Settings) -> LineLimits:
-    flatten = settings.flatten
-    return LineLimits(
-        venue_timeout=settings.limits.venue_timeout_seconds,
-        sweep=settings.limits.sweep_seconds,
+def _places(settings: Settings) -> Iterator[Scope]:
+    """What is traded, as far as it is configured: each strategy (in each of its symbols), and each venue account."""
+    for name, strategy in settings.strategies.items():
+        labels = {"venue": strategy.venue, "account": strategy.account, "strategy": name}
+        for symbol in strategy.symbols or (None,):
+            yield Scope.of(labels if symbol is None else {**labels, "symbol": symbol})
+
+
+def _targets(settings: Settings, venues: Sequence[Venue], engines: Sequence[Engine]) -> Targets:
+    shadow, places = settings.mode == "shadow", tuple(_places(settings))
+    return Targets(
+        engines=tuple(
+            EngineTarget(
+                engine.name,
+                engine.scope,
+                cut(engine.scope, engine.capabilities.scopes, places),
+                shadow=shadow or engine.mode == "shadow",
+            )
+            for engine in engines
+        ),
+        accounts=tuple(
+            AccountTarget(venue.name, venue.venue, venue.account, shadow=shadow or venue.mode == "shadow")
+            for venue in venues
+        ),
+        traders=frozenset((name, one.venue, one.account) for name, one in settings.strategies.items()),
+    )
+
+
+def _same_symbol(venues: Sequence[Venue]) -> Callable[[Scope, str], bool]:
+    """Whether the symbol of a place may be the one that a label names; what no venue can tell may be."""
+
+    def same(place: Scope, symbol: str) -> bool:
+        there = place.get("symbol")
+        if there == symbol:
+            return True
+        found = [
+            venue.resolve(symbol)
+            for venue in venues
+            if place.overlaps(Scope.of({"venue": venue.venue, "account": venue.account}))
+        ]
+        return not found or any(one is None or there in one for one in found)
+
+    return same
+
+
+def _account_limits(settings: Settings) -> AccountLimits:
+    flatten, limits = settings.flatten, settings.limits
+    return AccountLimits(
+        venue_timeout=limits.venue_timeout_seconds,
+        sweep=limits.sweep_seconds,
         pause=flatten.pause_seconds,
+        empty=limits.verify_deadline_seconds,
+        flat=limits.flat_deadline_seconds,
         flatten=FlattenLimits(
             collar_ratio=Decimal(str(flatten.collar_ratio)),
             slices=flatten.slices,

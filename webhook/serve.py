@@ -99,7 +99,8 @@ class Server(BaseApplication):  # type: ignore[misc]
                 raise AppImportError(str(error)) from error
             settings = self._before(error)
             self.assembly = build(settings)
-        return create_app(self.assembly.service, settings, self.assembly.telemetry)
+        made = self.assembly
+        return create_app(made.service, made.resumes, made.queries, settings, made.telemetry)
 
     def _newest(self) -> Settings:
         try:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from webhook.access.principal import Principal
 from webhook.access.refusal import Refusal
 from webhook.access.roles import Verb, may, who_may
-from webhook.killswitch.port import ResumeRequest, ResumeStatus, Switch
+from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
 
 LONGEST_REASON = 2_000
 

@@ -34,7 +34,7 @@ def next_slice(
     that the last one is not ever smaller.
     """
     left = abs(position.quantity)
-    side = Side.SELL if position.quantity > 0 else Side.BUY
+    side = position.closing_side
     depth = quote.bid_depth if side is Side.SELL else quote.ask_depth
     wanted = max(first_size / limits.slices, quote.minimum_quantity)
     allowed = max(depth * limits.depth_share, quote.minimum_quantity)
@@ -46,6 +46,8 @@ def next_slice(
         quantity = left
     if quantity <= 0:
         quantity = left
+    if quote.maximum_quantity is not None and quantity > quote.maximum_quantity:
+        quantity = _step(quote.maximum_quantity, quote.quantity_step)
     return ReduceOrder(
         symbol=position.symbol,
         side=side,

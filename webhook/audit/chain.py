@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from webhook.audit.canonical import canonical, time_text
-from webhook.killswitch.port import Record
+from webhook.audit.record import Record
 
 GENESIS = "0" * 64
 """What the first record names as the hash before it."""

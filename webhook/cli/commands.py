@@ -7,10 +7,10 @@ from typing import Any
 
 from webhook.cli import exits
 from webhook.cli.reach import client
-from webhook.cli.status import residual, show
+from webhook.cli.status import residual, show, touched
 from webhook.cli.client import Client
 
-STAGES = ("received", "stored", "blocked", "first_cancel_sent", "empty", "flat")
+MILESTONES = ("stored", "first_cancel_sent", "stopped", "empty", "flat")
 _POLL_SECONDS = 0.1
 
 
@@ -25,6 +25,8 @@ def trip(options: argparse.Namespace) -> int:
     body: dict[str, object] = {"action": options.action, "scope": options.scope, "reason": options.reason}
     if options.minutes is not None:
         body["duration_seconds"] = options.minutes * 60
+    if options.keep:
+        body["keep"] = options.keep
     made = service.post("/api/v1/trips", body)
     sys.stdout.write(f"Tripped: {made['action']} {made['scope']} (trip {made['id']})\n")
     if not options.wait:
@@ -34,21 +36,22 @@ def trip(options: argparse.Namespace) -> int:
 
 
 def follow(service: Client, trip_id: str, timeout: float) -> int:
-    """Print each stage as it is reached, until the trip is verified or *timeout* seconds are over."""
+    """Print each milestone as it is reached, until the trip is verified or *timeout* seconds are over."""
     deadline = time.monotonic() + timeout
     told: set[str] = set()
     left = ""
     while True:
         found = service.get(f"/api/v1/trips/{trip_id}")
-        for stage in STAGES[1:]:
-            if stage in found["stages"] and stage not in told:
-                told.add(stage)
-                sys.stdout.write(f"  {stage.replace('_', ' '):<18} {found['stages'][stage]:8.3f} s\n")
+        for milestone in MILESTONES:
+            if milestone in found["milestones"] and milestone not in told:
+                told.add(milestone)
+                sys.stdout.write(f"  {milestone.replace('_', ' '):<18} {found['milestones'][milestone]:8.3f} s\n")
         if found["verified"]:
             sys.stdout.write("Verified: the venue was read again and nothing is left in this scope.\n")
             return exits.OK
         if found["status"] == "shadow":
             sys.stdout.write("Shadow mode: nothing was sent.\n")
+            sys.stdout.writelines(f"  {line}\n" for line in touched(found))
             return exits.OK
         if found["status"] == "closed":
             sys.stdout.write("This trip is over: resumed, or a stronger one took its place.\n")
@@ -59,15 +62,9 @@ def follow(service: Client, trip_id: str, timeout: float) -> int:
         sys.stdout.flush()
         if time.monotonic() > deadline:
             sys.stdout.write(f"NOT verified within {timeout:g} s; the service goes on trying. Left: {left}\n")
-            _tell_late_steps(found)
+            sys.stdout.writelines(f"  {why}\n" for why in found["why"])
             return exits.NOT_VERIFIED
         time.sleep(_POLL_SECONDS)
-
-
-def _tell_late_steps(found: dict[str, Any]) -> None:
-    for step in found["steps"]:
-        if step["status"] not in ("done", "skipped"):
-            sys.stdout.write(f"  {step['kind']} {step['target']}: {step['status']}, {step['tries']} tries\n")
 
 
 def resume(options: argparse.Namespace) -> int:

@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from webhook.audit.chain import Head, verify
+from webhook.audit.record import Record
 from webhook.cli import exits
 from webhook.cli.reach import client
 from webhook.cli.client import Client
-from webhook.clock import SystemClock
 from webhook.errors import AndonError
-from webhook.killswitch.port import Record
 from webhook.settings import load
 from webhook.settings.store_url import sqlite_path
 from webhook.storage import open_store
@@ -70,7 +69,7 @@ def _in_store(url: str) -> Iterator[Pages]:
     file = sqlite_path(url)
     if file is not None and not file.is_file():
         raise AndonError(f"there is no store at {url}")
-    store = open_store(url, SystemClock(), migrate=False)
+    store = open_store(url, migrate=False)
     try:
 
         def pages(after: int) -> tuple[Record, ...]:

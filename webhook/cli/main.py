@@ -103,6 +103,11 @@ def _people(names: Commands) -> None:
     trip.add_argument("--reason", required=True, help="one sentence; it goes into the journal and into the page")
     trip.add_argument("--minutes", type=float, help="only for reduce: ends by itself after so long")
     trip.add_argument(
+        "--keep",
+        choices=("protective",),
+        help="leave stops standing that can only close a position; every other order goes",
+    )
+    trip.add_argument(
         "--wait", action="store_true", help="print each stage, until the venue is verified empty (and flat)"
     )
     trip.add_argument(

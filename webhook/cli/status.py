@@ -9,7 +9,7 @@ from webhook.cli import exits
 from webhook.cli.tables import ago, span, table
 from webhook.cli.client import AnswerError, Client, UnreachableError
 
-_OPEN = {"running", "unverified", "verified"}
+_OPEN = {"running", "unverified", "verified", "shadow"}
 
 
 def show(client: Client) -> int:
@@ -32,6 +32,8 @@ def show(client: Client) -> int:
             + table(("TRIP", "SCOPE", "ACTION", "STATUS", "BY", "LEFT AT THE VENUE"), [_trip(one) for one in trips])
             + "\n"
         )
+    for line in [line for one in trips for line in touched(one)]:
+        out(f"  {line}\n")
     if waiting:
         rows = [(one["id"], one["scope"], one["requested_by"], one["expires_at"], one["reason"]) for one in waiting]
         out("\nWaiting for a second person (`andon approve ID`)\n")
@@ -60,15 +62,41 @@ def _trip(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def residual(trip: dict[str, Any]) -> str:
-    """What was left at the last re-read, in words."""
+    """What is left, or why it is not verified, in words."""
+    if trip["status"] == "shadow":
+        would = [
+            f"{one['name']}: would cancel {one['orders']} orders and close {one['positions']} positions"
+            for one in trip["targets"]
+            if one["stage"] == "shadow" and one["kind"] == "account"
+        ]
+        return "; ".join(would) or "nothing"
     left = [
-        f"{account}: {found.get('orders', 0)} orders, {found.get('positions', 0)} positions"
-        for account, found in trip["residual"].items()
-        if found.get("orders") or found.get("positions")
+        f"{one['name']}: {one['orders']} orders, {one['positions']} positions"
+        for one in trip["targets"]
+        if one["orders"] or one["positions"]
     ]
     if left:
         return "; ".join(left)
-    return "nothing" if trip["verified"] else "not known yet"
+    return "nothing" if trip["verified"] else "; ".join(trip["why"]) or "not known yet"
+
+
+def touched(trip: dict[str, Any]) -> list[str]:
+    """In shadow mode: each order and position that would have been touched."""
+    lines = []
+    for one in trip["targets"]:
+        if one["stage"] != "shadow":
+            continue
+        lines += [
+            f"{one['name']}: would cancel {order['client_order_id'] or order['order_id']} {order['side']} "
+            f"{order['quantity']} {order['symbol']} of {order['owner'] or 'nobody known'}, worth {order['notional']}"
+            for order in one["detail"].get("orders", ())
+        ]
+        lines += [
+            f"{one['name']}: would close {held['quantity']} {held['symbol']}, worth {held['notional']} "
+            f"{held['currency']}"
+            for held in one["detail"].get("positions", ())
+        ]
+    return lines
 
 
 def _health(client: Client) -> str:

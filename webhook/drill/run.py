@@ -160,20 +160,20 @@ def _events(watch: Watch, broken: Break, outcome: Outcome) -> Iterator[tuple[flo
     for one in outcome.trips:
         received = _unix(one["received_at"])
         yield received, f"{one['action']} {one['scope']} received from {one['source']} ({one['actor']})"
-        for stage, words in _STAGES.items():
-            if stage in one["stages"]:
-                yield received + one["stages"][stage], words
+        for milestone, words in _MILESTONES.items():
+            if milestone in one["milestones"]:
+                yield received + one["milestones"][milestone], words
     if outcome.venue_clear_at is not None:
         what = "empty and flat" if broken.expects == "flatten" else "empty"
         yield outcome.venue_clear_at, f"the venue itself says: {what} (asked past the service, every 50 ms)"
 
 
-_STAGES = {
+_MILESTONES = {
     "stored": "stored: on disk, Alertmanager answered",
-    "blocked": "the engine confirmed that it stopped",
+    "stopped": "the engine confirmed that it stopped",
     "first_cancel_sent": "first cancel on the wire",
-    "empty": "re-read: no open order in scope",
-    "flat": "re-read: no position in scope",
+    "empty": "read again: no open order in scope",
+    "flat": "read again: no position in scope",
 }
 
 
@@ -187,7 +187,7 @@ def _verdict(broken: Break, outcome: Outcome, timeout: float) -> int:
         _say(f"The venue says: {_words(outcome.venue)}.")
     for one in outcome.trips:
         _say(
-            f"Trip {one['id']}: {one['action']} {one['scope']}, {one['status']}, left: {one['residual'] or 'not known'}"
+            f"Trip {one['id']}: {one['action']} {one['scope']}, {one['status']}: {'; '.join(one['why']) or 'nothing left'}"
         )
     return exits.NOT_VERIFIED
 

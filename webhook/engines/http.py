@@ -4,7 +4,7 @@ A request is confirmed only when its condition of success holds; everything else
 told as precisely as the scope says, it is told more widely.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,6 @@ _Statuses = Annotated[tuple[int, ...], Field(strict=False, min_length=1)]
 _URL = r"^https?://[^/{}]+(/.*)?$"
 """A placeholder may stand in the path and after it: never in the host."""
 _STATES = {state.value: state for state in EngineState}
-_RESTRICTION = {EngineState.RUNNING: 0, EngineState.UNKNOWN: 0, EngineState.REDUCE_ONLY: 1, EngineState.BLOCKED: 2}
 
 _TEMPORARY = {408: "busy", 409: "busy", 423: "busy", 425: "busy", 429: "rate_limited", 503: "unavailable"}
 _PERMANENT = {401: "unauthorised", 403: "forbidden", 404: "not_found"}
@@ -136,6 +135,13 @@ class Options(_Strict):
             raise ValueError("give token_file or username with password_file, not both")
         if (self.username is None) != (self.password_file is None):
             raise ValueError("username and password_file belong together")
+        for name in ("block", "resume", "reduce_only"):
+            call = getattr(self, name)
+            if call is not None and "success" not in call.model_fields_set:
+                raise ValueError(
+                    f"{name} has no success condition: say which answer confirms it, by success.json (what the body "
+                    "shows) or, where the engine answers without one, by success.status; an answer alone proves nothing"
+                )
         for name in ("block", "resume", "reduce_only", "status", "ping"):
             call = getattr(self, name)
             for used in sorted(names_in([call.url, call.body]) & set(DIMENSIONS)) if call else ():
@@ -169,36 +175,48 @@ class HttpEngine:
         verify: bool | str = str(options.ca_file) if options.ca_file else options.verify_tls
         self._outbound = Outbound(name, headers=headers, auth=auth, secrets=secrets, verify=verify)
 
-    def block(self, scope: Scope, reason: str, timeout: float) -> EngineState:
-        """Stop sending orders in *scope*; raises unless the engine confirms."""
-        self._call("block", self._options.block, scope, reason, timeout)
+    def block(self, part: Scope, reason: str, timeout: float) -> EngineState:
+        """Stop sending orders in *part*; raises unless the engine confirms."""
+        self._call("block", self._options.block, part, reason, timeout)
         return EngineState.BLOCKED
 
-    def reduce_only(self, scope: Scope, reason: str, timeout: float) -> EngineState:
+    def reduce_only(self, part: Scope, reason: str, timeout: float) -> EngineState:
         """Send nothing that adds exposure; blocks where the engine has no such state."""
         if self._options.reduce_only is None:
-            return self.block(scope, reason, timeout)
-        self._call("reduce_only", self._options.reduce_only, scope, reason, timeout)
+            return self.block(part, reason, timeout)
+        self._call("reduce_only", self._options.reduce_only, part, reason, timeout)
         return EngineState.REDUCE_ONLY
 
-    def resume(self, scope: Scope, reason: str, timeout: float) -> EngineState:
+    def resume(self, part: Scope, reason: str, timeout: float) -> EngineState:
         """Trade again; raises unless the engine confirms."""
-        self._call("resume", self._options.resume, scope, reason, timeout)
+        self._call("resume", self._options.resume, part, reason, timeout)
         return EngineState.RUNNING
 
-    def status(self, scope: Scope, timeout: float) -> EngineState:
-        """The least restricted part in *scope*; UNKNOWN when none is found or a word is not known."""
+    def status(self, parts: Sequence[Scope], timeout: float) -> Mapping[Scope, EngineState]:
+        """The least restricted of what the engine shows in each part; one request where its URL names no part.
+
+        UNKNOWN when nothing is shown or a word is not known, unless something else in the part runs.
+        """
         described = self._options.status
         if described is None:
-            return EngineState.UNKNOWN
-        document = self._json("status", self._call("status", described, scope, "", timeout))
+            return dict.fromkeys(parts, EngineState.UNKNOWN)
+        if names_in([described.url, described.body]) & set(DIMENSIONS):
+            return {part: self._states(described, part, self._document(described, part, timeout)) for part in parts}
+        document = self._document(described, GLOBAL, timeout)
+        return {part: self._states(described, part, document) for part in parts}
+
+    def _document(self, described: Status, part: Scope, timeout: float) -> Any:
+        return self._json("status", self._call("status", described, part, "", timeout))
+
+    @staticmethod
+    def _states(described: Status, scope: Scope, document: Any) -> EngineState:
         states = []
-        for name, part in select_named(document, described.parts):
-            if not _may_be_in(scope, described.labels, name, part):
+        for name, shown in select_named(document, described.parts):
+            if not _may_be_in(scope, described.labels, name, shown):
                 continue
-            words = select(part, described.state)
+            words = select(shown, described.state)
             states.append(_STATES[described.states.get(str(words[0]), "unknown")] if words else EngineState.UNKNOWN)
-        return min(states, key=_RESTRICTION.__getitem__, default=EngineState.UNKNOWN)
+        return min(states, key=lambda state: state.rank, default=EngineState.UNKNOWN)
 
     def ping(self, timeout: float) -> float:
         """One harmless request: ``ping``, or ``status``, in seconds; without either, only a connection is tried."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,8 +11,6 @@ from webhook.actions.port import EngineCapabilities, EngineState
 from webhook.clock import Clock, SystemClock
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
 from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
-
-_RESTRICTION = {EngineState.RUNNING: 0, EngineState.UNKNOWN: 0, EngineState.REDUCE_ONLY: 1, EngineState.BLOCKED: 2}
 
 
 class PaperOptions(BaseModel):
@@ -52,6 +50,8 @@ class PaperEngine:
         self.name, self.mode, self.scope = name, mode, scope
         self.capabilities = EngineCapabilities(scopes=DIMENSIONS)
         self.faults = Faults()
+        self.calls = 0
+        """How many requests it had."""
         self._options = options or PaperOptions()
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
@@ -65,24 +65,40 @@ class PaperEngine:
         with self._lock:
             return dict(self._states)
 
-    def block(self, scope: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
-        """Stop every strategy that could trade in *scope*."""
-        return self._set(scope, EngineState.BLOCKED, timeout)
+    def start(self, strategy: str) -> None:
+        """Let one strategy run, as somebody else would."""
+        with self._lock:
+            self._states[strategy] = EngineState.RUNNING
 
-    def reduce_only(self, scope: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
-        """Let every strategy that could trade in *scope* only reduce."""
-        return self._set(scope, EngineState.REDUCE_ONLY, timeout)
+    def pause(self, strategy: str) -> None:
+        """Stop one strategy, as somebody else would."""
+        with self._lock:
+            self._states[strategy] = EngineState.BLOCKED
 
-    def resume(self, scope: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
-        """Let every strategy that could trade in *scope* run."""
-        return self._set(scope, EngineState.RUNNING, timeout)
+    def block(self, part: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
+        """Stop every strategy that could trade in *part*."""
+        return self._set(part, EngineState.BLOCKED, timeout)
 
-    def status(self, scope: Scope, timeout: float) -> EngineState:
-        """The least restricted strategy in *scope*; UNKNOWN when there is none."""
+    def reduce_only(self, part: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
+        """Let every strategy that could trade in *part* only reduce."""
+        return self._set(part, EngineState.REDUCE_ONLY, timeout)
+
+    def resume(self, part: Scope, reason: str, timeout: float) -> EngineState:  # noqa: ARG002 - the port
+        """Let every strategy that could trade in *part* run."""
+        return self._set(part, EngineState.RUNNING, timeout)
+
+    def status(self, parts: Sequence[Scope], timeout: float) -> Mapping[Scope, EngineState]:
+        """The least restricted strategy in each part; UNKNOWN when there is none."""
         self._reach(timeout)
         with self._lock:
-            states = [self._states[part] for part in self._matching(scope)]
-        return min(states, key=_RESTRICTION.__getitem__, default=EngineState.UNKNOWN)
+            return {
+                part: min(
+                    (self._states[name] for name in self._matching(part)),
+                    key=lambda state: state.rank,
+                    default=EngineState.UNKNOWN,
+                )
+                for part in parts
+            }
 
     def ping(self, timeout: float) -> float:
         """Answer after the latency that a drill set."""
@@ -107,6 +123,8 @@ class PaperEngine:
         return state
 
     def _reach(self, timeout: float) -> None:
+        with self._lock:
+            self.calls += 1
         if self.faults.unreachable:
             raise TemporaryError(f"{self.name}: made unreachable", reason="unreachable")
         if self.faults.latency > 0:

@@ -3,18 +3,28 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from webhook.killswitch.scope import Scope
+from webhook.killswitch.states import Action
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One alert, from its start: keyed by its labels' hash and ``starts_at``, so that a repeat is known as one."""
+    """One alert, from its start: keyed by its labels' hash and ``starts_at``.
+
+    ``status`` is ``firing`` or ``resolved``, as last heard, or ``found``: the poll found it firing in Prometheus; ``resolved_at`` when it was last heard to be resolved (None:
+    never).  ``outcome`` is what was decided: ``tripped``, ``already``, ``paged``, ``refused``, ``recorded``.
+    ``scope`` and ``granted`` are what policy made of it: a repeat gets no more than that.
+    """
 
     fingerprint: str
     starts_at: datetime
+    name: str
     status: str
-    """``firing`` or ``resolved``, as last heard."""
     outcome: str
-    """What was decided: ``tripped``, ``already``, ``paged``, ``refused``, ``recorded``."""
     first_seen: datetime
     last_seen: datetime
     count: int = 1
     trip_id: str | None = None
+    scope: Scope | None = None
+    granted: Action | None = None
+    resolved_at: datetime | None = None

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from webhook.actions.demand import Finding, Found
-from webhook.killswitch.port import ResumeRequest, Switch, Trip
-from webhook.killswitch.states import Action, State
-from webhook.notify.port import Notice, NoticeKind
+from webhook.access.resume import ResumeRequest
 from webhook.killswitch.scope import Scope
+from webhook.killswitch.stage import Stage
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Progress, TargetKind, Trip
+from webhook.notify.port import Notice, NoticeKind
 
 _DONE_SO_FAR = {
     Action.PAGE: "nothing was done by itself",
@@ -31,7 +33,7 @@ class Composer:
         if uncovered:
             headline = f"{trip.action.value.upper()} {trip.scope}: NO configured venue account is in it; cancel by hand"
         severity = "critical" if trip.action.rank >= Action.HALT.rank or uncovered else "warning"
-        return self._of_trip(NoticeKind.TRIP, trip, severity, headline)
+        return self._of_trip(NoticeKind.TRIP, trip, severity, headline, {})
 
     def paged(
         self,
@@ -69,55 +71,73 @@ class Composer:
             link=self._link,
         )
 
-    def verified(self, trip: Trip) -> Notice:
-        """Every venue account in scope was re-read and is empty (and flat, if asked)."""
-        flat = trip.action is Action.FLATTEN
+    def verified(self, trip: Trip, milestones: Mapping[str, float], naked: Mapping[str, str]) -> Notice:
+        """Every target in reach was read and shows nothing; *naked* is what positions stand unguarded, by symbol."""
         proof = {
             Action.REDUCE: "no order that adds exposure is left",
-            Action.HALT: "re-read at the venue: no open order",
-            Action.FLATTEN: "re-read at the venue: no open order and no position",
+            Action.HALT: "read again at the venue: no open order",
+            Action.FLATTEN: "read again at the venue: no open order and no position",
         }[trip.action if trip.action is not Action.PAGE else Action.HALT]
-        seconds = trip.stages.get("flat" if flat else "empty")
+        if trip.keep_protective:
+            proof += " but protective stops"
+        seconds = milestones.get("flat" if trip.action is Action.FLATTEN else "empty")
         after = "" if seconds is None else f" after {seconds:.2f} s"
-        return self._of_trip(NoticeKind.VERIFIED, trip, "info", f"VERIFIED {trip.scope}: {proof}{after}")
+        notice = self._of_trip(NoticeKind.VERIFIED, trip, "info", f"VERIFIED {trip.scope}: {proof}{after}", milestones)
+        return _with(notice, {"left_unguarded": dict(naked)} if naked else {})
 
-    def not_verified(self, trip: Trip, finding: Finding) -> Notice:
-        """A deadline passed; the service goes on trying."""
-        if not finding.known:
-            left = f"{finding.target} does not answer ({finding.detail.get('reason', 'unknown')})"
-        elif finding.found is Found.BLOCK_LATE:
-            left = f"engine {finding.target} did not confirm that it stopped"
+    def not_verified(self, trip: Trip, row: Progress, milestones: Mapping[str, float]) -> Notice:
+        """It takes too long, or cannot be proved; the service goes on trying."""
+        why = row.detail.get("why", "")
+        if row.kind is TargetKind.ENGINE:
+            left = f"engine {row.target} did not confirm that it stopped"
+        elif row.stage is Stage.UNKNOWN:
+            left = f"{row.target} does not answer"
+        elif row.stage is Stage.UNCOVERED:
+            left = f"{row.target} was cancelled, and cannot be proved empty"
+        elif row.stage is Stage.STUCK:
+            left = f"{row.orders} orders at {row.target} cannot be cancelled: cancel them by hand"
         else:
-            left = f"{finding.orders} orders and {finding.positions} positions left at {finding.target}"
-        notice = self._of_trip(
-            NoticeKind.NOT_VERIFIED, trip, "critical", f"NOT VERIFIED {trip.scope}: {left}; still trying"
-        )
-        return _with(notice, {"left_notional": str(finding.notional), **finding.detail})
+            left = f"{row.orders} orders and {row.positions} positions left at {row.target}"
+        text = f"NOT VERIFIED {trip.scope}: {left}" + (f" ({why})" if why else "") + "; still trying"
+        notice = self._of_trip(NoticeKind.NOT_VERIFIED, trip, "critical", text, milestones)
+        return _with(notice, {"left_notional": str(row.notional), "target": row.target, "stage": row.stage.value})
 
-    def halt_broken(self, trip: Trip, finding: Finding) -> Notice:
+    def halt_broken(self, trip: Trip, row: Progress, milestones: Mapping[str, float]) -> Notice:
         """Something trades through the halt."""
-        if finding.found is Found.RUNS_AGAIN:
-            text = f"engine {finding.target} runs again; it is being blocked again"
+        if row.kind is TargetKind.ENGINE:
+            text = f"engine {row.target} trades again; it is being stopped again"
         else:
             text = (
-                f"{finding.orders} orders and {finding.positions} positions appeared at {finding.target} after it was "
-                f"verified; they are being removed"
+                f"{row.orders} orders and {row.positions} positions appeared at {row.target} after it was verified; "
+                f"they are being removed"
             )
-        return _with(
-            self._of_trip(NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}"),
-            dict(finding.detail),
+        return self._of_trip(
+            NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}", milestones
         )
 
-    def shadow(self, trip: Trip, findings: Sequence[Finding]) -> Notice:
+    def shadow(self, trip: Trip, rows: Sequence[Progress]) -> Notice:
         """Shadow mode: what would have been done."""
-        orders = sum(finding.orders for finding in findings)
-        positions = sum(finding.positions for finding in findings)
-        return self._of_trip(
+        orders = sum(row.orders for row in rows)
+        positions = sum(row.positions for row in rows)
+        notice = self._of_trip(
             NoticeKind.VERIFIED,
             trip,
             "info",
             f"SHADOW {trip.scope}: NOTHING was sent; would have cancelled {orders} orders, closed {positions}",
+            {},
         )
+        named = [
+            f"{row.target}: {order['client_order_id'] or order['order_id']} {order['side']} {order['quantity']} "
+            f"{order['symbol']} ({order['owner'] or 'nobody knows whose'}), {order['notional']}"
+            for row in rows
+            for order in row.detail.get("orders", ())
+        ]
+        named += [
+            f"{row.target}: position {position['quantity']} {position['symbol']}, {position['notional']}"
+            for row in rows
+            for position in row.detail.get("positions", ())
+        ]
+        return _with(notice, {"would_have_touched": named[:20]} if named else {})
 
     def resume_requested(self, request: ResumeRequest) -> Notice:
         """A second person is needed."""
@@ -128,6 +148,18 @@ class Composer:
             headline=f"{request.requested_by} asks to resume {request.scope}; a second person must approve",
             at=request.requested_at.isoformat(),
             facts={"reason": request.reason, "request": request.id, "expires_at": request.expires_at.isoformat()},
+            link=self._link,
+        )
+
+    def already_void(self, request: ResumeRequest, at: datetime, why: str) -> Notice:
+        """A request to resume is void, because something happened after it was made."""
+        return Notice(
+            key=f"andon/{request.scope}",
+            kind=NoticeKind.RESUME_REQUESTED,
+            severity="warning",
+            headline=f"The request of {request.requested_by} to resume {request.scope} is void: {why}",
+            at=at.isoformat(),
+            facts={"request": request.id},
             link=self._link,
         )
 
@@ -160,7 +192,9 @@ class Composer:
             link=self._link,
         )
 
-    def _of_trip(self, kind: NoticeKind, trip: Trip, severity: str, headline: str) -> Notice:
+    def _of_trip(
+        self, kind: NoticeKind, trip: Trip, severity: str, headline: str, milestones: Mapping[str, float]
+    ) -> Notice:
         return Notice(
             key=f"andon/{trip.scope}",
             kind=kind,
@@ -173,8 +207,7 @@ class Composer:
                 "asked_by": f"{trip.actor} ({trip.source})",
                 "why": trip.reason,
                 "trip": trip.id,
-                "status": trip.status.value,
-                **{f"seconds_to_{stage}": round(seconds, 3) for stage, seconds in trip.stages.items()},
+                **{f"seconds_to_{name}": round(seconds, 3) for name, seconds in milestones.items()},
                 **_told(trip.annotations),
             },
             runbook_url=trip.annotations.get("runbook_url"),

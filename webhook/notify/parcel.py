@@ -11,7 +11,8 @@ class Parcel:
 
     ``notice`` is the JSON of a `webhook.notify.port.Notice`; ``next_at`` when it may be tried (again); ``status`` is
     ``waiting``, ``sent`` or ``failed`` (given up: permanent refusal or too old).  Parcels of one ``key`` and notifier
-    go out in the order of ``id``, so that a resolve never overtakes its trigger.
+    go out in the order of ``id``, so that a resolve never overtakes its trigger.  The same notice, written to the store
+    and to the memory that stands in for it, has the same ``notice["id"]``: it is sent once.
     """
 
     id: int
@@ -22,6 +23,6 @@ class Parcel:
     next_at: datetime
     status: str = "waiting"
     tries: int = 0
-    owner: str | None = None
+    holder: str | None = None
     lease_until: datetime | None = None
     last_error: str | None = None

@@ -4,10 +4,9 @@ Orders carry the client order id of the engine that sent them; a strategy owns t
 Positions carry nothing: they can be attributed only where one strategy has an account, or a symbol of it, for itself.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
-
-from webhook.killswitch.scope import Scope
 
 
 class OrderLike(Protocol):
@@ -56,69 +55,43 @@ class Attribution:
         """The strategy that owns an order; None when nobody does."""
         return self._exclusive_owner(venue, account, symbol) or self._prefix_owner(venue, account, client_order_id)
 
-    def in_scope(self, scope: Scope, venue: str, account: str, order: OrderLike) -> bool:
-        """Whether *order*, resting in this account, is to be cancelled when *scope* is.
+    def may_own(self, strategy: str, venue: str, account: str, order: OrderLike) -> bool:
+        """Whether *order*, resting in this account, is to be cancelled when *strategy* is stopped.
 
-        An order that nobody owns is inside every scope that constrains no strategy.  Where two could claim one (the
-        prefix of one strategy in the symbol of another) it is inside the scope of either: too much is cancelled
-        rather than too little.
+        Where two could claim one (the prefix of one strategy in the symbol of another) it is of either: too much is
+        cancelled rather than too little.  An order that nobody owns is in every scope that names no strategy.
         """
-        if not self._place_in_scope(scope, venue, account, order.symbol):
-            return False
-        strategy = scope.get("strategy")
-        return strategy is None or strategy in (
+        return strategy in (
             self._exclusive_owner(venue, account, order.symbol),
             self._prefix_owner(venue, account, order.client_order_id),
         )
 
-    def position_in_scope(self, scope: Scope, venue: str, account: str, symbol: str) -> bool:
-        """Whether the position in *symbol* is certainly part of *scope*; never True for one of several owners."""
-        if not self._place_in_scope(scope, venue, account, symbol):
-            return False
-        strategy = scope.get("strategy")
-        return strategy is None or strategy == self._exclusive_owner(venue, account, symbol)
+    def owns_position(self, strategy: str, venue: str, account: str, symbol: str) -> bool:
+        """Whether the position in *symbol* is certainly this strategy's; never True for one of several owners."""
+        return strategy == self._exclusive_owner(venue, account, symbol)
 
-    def positions_attributable(self, scope: Scope, venue: str, account: str) -> bool:
-        """Whether positions of *scope* in this account can be told from others, and so may be closed.
+    def positions_attributable(
+        self, strategy: str | None, symbols: Collection[str] | None, venue: str, account: str
+    ) -> bool:
+        """Whether positions of *strategy* in this account can be told from others, and so may be closed.
 
-        True for a scope without a strategy; for one with it only where that strategy is exclusive in the account, or
-        exclusive in symbols of it (and in the symbol of the scope, if that names one).
+        True where no strategy is named; else only where it is exclusive in the account, or in symbols of it (and in one
+        of *symbols*, if those are named).
         """
-        strategy = scope.get("strategy")
         if strategy is None:
             return True
-        symbol = scope.get("symbol")
         return any(
-            owner.has_to_itself(symbol) if symbol is not None else owner.exclusive
+            any(owner.has_to_itself(symbol) for symbol in symbols) if symbols is not None else owner.exclusive
             for owner in self._of.get((venue, account), ())
             if owner.strategy == strategy
         )
 
-    def symbols_of(self, scope: Scope, venue: str, account: str) -> tuple[str, ...] | None:
-        """The symbols of this account in which *scope* can have positions; None for all, empty for none.
-
-        For orders too, except that an order with the strategy's prefix may rest in any symbol: those are found by
-        reading the whole account.
-        """
-        symbol, strategy = scope.get("symbol"), scope.get("strategy")
-        if not self._place_in_scope(scope, venue, account, symbol):
-            return ()
-        if symbol is not None:
-            return (symbol,)
-        if strategy is None:
-            return None
-        found: list[str] = []
-        for owner in self._of.get((venue, account), ()):
-            if owner.strategy == strategy and owner.exclusive:
-                if owner.symbols is None:
-                    return None
-                found += owner.symbols
-        return tuple(dict.fromkeys(found))
-
-    @staticmethod
-    def _place_in_scope(scope: Scope, venue: str, account: str, symbol: str | None) -> bool:
-        place = {"venue": venue, "account": account, "symbol": symbol}
-        return all(place[name] == value for name, value in scope.constraints if name != "strategy")
+    def has_whole_account(self, strategy: str, venue: str, account: str) -> bool:
+        """Whether everything in this account is this strategy's."""
+        return any(
+            owner.strategy == strategy and owner.exclusive and owner.symbols is None
+            for owner in self._of.get((venue, account), ())
+        )
 
     def _exclusive_owner(self, venue: str, account: str, symbol: str) -> str | None:
         owners = self._of.get((venue, account), ())

@@ -1,7 +1,7 @@
 """From one alert to one `Decision`: what is done, where, and why, in words a person can check.
 
 The labels of an alert are a request.  ``kill_action`` names the action, ``kill_scope`` the labels that make the scope,
-``kill_duration`` (label or annotation) when a reduce ends.  The policy answers.  Whatever cannot be granted as asked
+``kill_duration`` (label or annotation) when a reduce ends, ``kill_keep`` what is left standing.  The policy answers.  Whatever cannot be granted as asked
 is either done in a weaker form or refused loudly: a person is paged, and nothing is guessed.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from webhook.intake.alert import Alert, AlertStatus, Batch
 from webhook.killswitch.states import Action
-from webhook.policy.rule import Policy, scope_shape, shape_text
+from webhook.policy.rule import Policy, ScopeShape, scope_shape, shape_text
 from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
 
 _LONGEST_LABEL = 128
@@ -39,7 +39,7 @@ class Decision:
     everything that trips nothing), ``requested`` what was asked for.  ``reason`` is a sentence; ``code`` a short token:
     ``granted``, ``weaker``, ``over_budget``, ``truncated``, ``page``, ``no_action``, ``resolved``, or for a refusal
     ``unknown_action``, ``missing_scope``, ``bad_scope``, ``missing_label``, ``not_allowed``.  ``duration`` is when a
-    reduce ends by itself (None: it does not).
+    reduce ends by itself (None: it does not).  ``keep_protective``: stops that can only close are left standing.
     """
 
     outcome: Outcome
@@ -49,6 +49,7 @@ class Decision:
     reason: str
     code: str
     duration: timedelta | None = None
+    keep_protective: bool = False
 
 
 def decide(alert: Alert, policy: Policy) -> Decision:
@@ -65,9 +66,9 @@ def decide(alert: Alert, policy: Policy) -> Decision:
         return _refuse("unknown_action", Action.PAGE, f"kill_action {text[:40]!r} is not one of {known}")
     scope = _scope_of(alert, policy)
     if requested is Action.PAGE:
-        where = scope.scope if isinstance(scope, _Found) else None
+        where = scope.scope if isinstance(scope, _Where) else None
         return Decision(Outcome.PAGE, Action.PAGE, Action.PAGE, where, "the rule asks for a person", "page")
-    if isinstance(scope, _NotFound):
+    if isinstance(scope, _NoScope):
         return _refuse(scope.code, requested, scope.reason)
     return _grant(alert, policy, requested, scope)
 
@@ -104,82 +105,98 @@ def decide_truncated(batch: Batch, policy: Policy) -> Decision | None:
     return Decision(Outcome.PAGE, Action.PAGE, Action.PAGE, None, reason, "truncated")
 
 
-def _grant(alert: Alert, policy: Policy, requested: Action, found: "_Found") -> Decision:
-    shape = frozenset(found.scope.dimensions)
+def _grant(alert: Alert, policy: Policy, requested: Action, where: "_Where") -> Decision:
+    shape = frozenset(where.scope.dimensions)
     granted = policy.granted(alert.name, shape)
     usable = [action for action in granted if Action.PAGE.rank < action.rank <= requested.rank]
     if not usable:
-        where = shape_text(shape)
+        place = shape_text(shape)
         allowed = ", ".join(action for action in Action if action in granted) or "nothing"
         return _refuse(
             "not_allowed",
             requested,
-            f"the policy does not let {alert.name} {requested} a scope of {where}; it allows {allowed} there",
-            found.scope,
+            f"the policy does not let {alert.name} {requested} a scope of {place}; it allows {allowed} there",
+            where.scope,
         )
     action = max(usable, key=lambda one: one.rank)
-    reasons = [f"{alert.name} asked to {requested} {found.scope}"]
+    reasons = [f"{alert.name} asked to {requested} {where.scope}"]
     if action is not requested:
         reasons.append(f"the policy does not allow {requested} there, so {action} is done")
-    if found.note:
-        reasons.append(found.note)
+    if where.note:
+        reasons.append(where.note)
     duration = None
     if action is Action.REDUCE:
         duration, note = _duration(alert, policy.longest_reduce(alert.name, shape))
         reasons += [note] if note else []
+    keep, note = _keep(alert, policy, shape, action)
+    reasons += [note] if note else []
     code = "granted" if action is requested else "weaker"
-    return Decision(Outcome.TRIP, action, requested, found.scope, "; ".join(reasons), code, duration)
+    return Decision(Outcome.TRIP, action, requested, where.scope, "; ".join(reasons), code, duration, keep)
+
+
+def _keep(alert: Alert, policy: Policy, shape: ScopeShape, action: Action) -> tuple[bool, str]:
+    """Whether protective stops are left standing, and what to say where they are not although it was asked for."""
+    text = alert.labels.get("kill_keep", "").strip()
+    if not text:
+        return False, ""
+    if text != "protective":
+        return False, f"kill_keep {text[:40]!r} is not 'protective', so nothing is kept"
+    if action is Action.FLATTEN:
+        return False, "a flatten keeps no stops: they go with the position"
+    if not policy.may_keep(alert.name, shape):
+        return False, "the policy does not let it keep protective stops, so nothing is kept"
+    return True, "protective stops are kept"
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Where:
     scope: Scope
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _NotFound:
+class _NoScope:
     code: str
     reason: str
 
 
-def _scope_of(alert: Alert, policy: Policy) -> _Found | _NotFound:
+def _scope_of(alert: Alert, policy: Policy) -> _Where | _NoScope:
     text = alert.labels.get("kill_scope", "").strip()
     if not text:
-        return _NotFound("missing_scope", f"{alert.name} asks for an action and has no label kill_scope to say where")
+        return _NoScope("missing_scope", f"{alert.name} asks for an action and has no label kill_scope to say where")
     names = [part.strip() for part in text.split(",")]
     shape = scope_shape(text)
     if shape and (len(names) != len(shape) or not shape <= set(DIMENSIONS)):
         allowed = ", ".join(DIMENSIONS)
-        return _NotFound(
+        return _NoScope(
             "bad_scope", f"kill_scope {text[:80]!r} must be 'global' or name each of {allowed} at most once"
         )
     long = [name for name in DIMENSIONS if name in shape and len(alert.labels.get(name, "")) > _LONGEST_LABEL]
     if long:
-        return _NotFound("bad_scope", f"the label {', '.join(long)} is longer than {_LONGEST_LABEL} characters")
+        return _NoScope("bad_scope", f"the label {', '.join(long)} is longer than {_LONGEST_LABEL} characters")
     missing = [name for name in DIMENSIONS if name in shape and not alert.labels.get(name, "").strip()]
     try:
         scope = Scope.of({name: alert.labels[name] for name in shape if name not in missing})
     except ScopeError as error:
-        return _NotFound("bad_scope", str(error))
+        return _NoScope("bad_scope", str(error))
     if not missing:
-        return _Found(scope)
+        return _Where(scope)
     return _widened(alert, policy, scope, missing, text)
 
 
-def _widened(alert: Alert, policy: Policy, scope: Scope, missing: list[str], asked: str) -> _Found | _NotFound:
+def _widened(alert: Alert, policy: Policy, scope: Scope, missing: list[str], asked: str) -> _Where | _NoScope:
     lost = ", ".join(missing)
     if policy.missing_label != "widen":
-        return _NotFound(
+        return _NoScope(
             "missing_label",
             f"{alert.name} has no label {lost}, which its kill_scope {asked!r} names: where is not known",
         )
     if scope == GLOBAL and frozenset() not in policy.shapes(alert.name):
-        return _NotFound(
+        return _NoScope(
             "missing_label",
             f"{alert.name} has no label {lost}: widening would stop everything, which the policy does not allow it",
         )
-    return _Found(scope, f"the label {lost} is missing, so the scope was widened to {scope}")
+    return _Where(scope, f"the label {lost} is missing, so the scope was widened to {scope}")
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

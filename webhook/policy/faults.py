@@ -8,7 +8,7 @@ from itertools import combinations
 from webhook.killswitch.states import Action
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.rule import Policy, PolicyRule, shape_text
-from webhook.killswitch.scope import DIMENSIONS, Scope
+from webhook.killswitch.scope import DIMENSIONS
 
 LONGEST_CLIENT_ORDER_ID = 36
 
@@ -128,8 +128,7 @@ def _unattributable(path: str, shape: frozenset[str], attribution: Attribution) 
     if not attribution.owners:
         yield PolicyFault(path, f"flatten on {where} needs strategies to be configured, to know whose position it is")
     for owner in attribution.owners:
-        scope = Scope((("strategy", owner.strategy),))
-        if not attribution.positions_attributable(scope, owner.venue, owner.account):
+        if not attribution.positions_attributable(owner.strategy, None, owner.venue, owner.account):
             yield PolicyFault(
                 path,
                 f"flatten on {where} cannot be allowed: {owner.strategy} shares {owner.venue}/{owner.account}, "

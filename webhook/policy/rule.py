@@ -34,13 +34,15 @@ class PolicyRule:
     """One grant.
 
     ``alerts`` are shell patterns on the alert's name (``*`` and ``?``; the case counts).  ``max_duration`` is the
-    longest end that a ``reduce`` of this rule may carry (None: any).
+    longest end that a ``reduce`` of this rule may carry (None: any).  ``may_keep_protective``: they may leave stops that
+    can only close a position.
     """
 
     alerts: tuple[str, ...]
     actions: frozenset[Action]
     scopes: frozenset[ScopeShape]
     max_duration: timedelta | None = None
+    may_keep_protective: bool = False
 
     def applies_to(self, name: str) -> bool:
         """Whether the rule speaks of an alert of this name."""
@@ -77,6 +79,10 @@ class Policy:
         limits = [rule.max_duration for rule in self._grants(name, shape) if Action.REDUCE in rule.actions]
         bounded = [limit for limit in limits if limit is not None]
         return max(bounded) if bounded and len(bounded) == len(limits) else None
+
+    def may_keep(self, name: str, shape: ScopeShape) -> bool:
+        """Whether an alert of this name may leave protective stops standing in scopes of this shape."""
+        return any(rule.may_keep_protective for rule in self._grants(name, shape))
 
     def shapes(self, name: str) -> frozenset[ScopeShape]:
         """The kinds of scope that an alert of this name may act on at all."""

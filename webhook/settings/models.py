@@ -226,6 +226,11 @@ class PolicyRuleSettings(Section):
         le=10_080,
         description="Longest time in minutes that a `reduce` with a duration may ask for; null: no limit.",
     )
+    keep: Literal["nothing", "protective"] = Field(
+        "nothing",
+        description="`protective`: a rule with the label `kill_keep: protective` may leave reduce-only stops standing, "
+        "which then guard a position that nothing else does. `nothing`: every order goes.",
+    )
 
 
 class PolicySettings(Section):

@@ -5,9 +5,8 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from webhook.clock import Clock
 from webhook.errors import PermanentError
-from webhook.killswitch.port import Store
+from webhook.durability.port import Store
 from webhook.storage.memory import MemoryStore
 from webhook.storage.postgresql import PostgresqlServer
 from webhook.storage.sql import Database, SqlStore
@@ -26,7 +25,7 @@ BUSY_SECONDS = 2.0
 
 
 def open_store(
-    url: str, clock: Clock, *, migrate: bool = True, required: bool = True, busy_seconds: float = BUSY_SECONDS
+    url: str, *, migrate: bool = True, required: bool = True, busy_seconds: float = BUSY_SECONDS
 ) -> Store:
     """Open ``sqlite:////path/andon.db`` or ``postgresql+psycopg://user@host/name``, and bring its tables up to date.
 
@@ -35,7 +34,7 @@ def open_store(
     must be up to date already.  Raises `PermanentError` for a URL or tables that cannot be right, `StoreOutageError`
     when a required store is out.
     """
-    store = SqlStore(_database(url, busy_seconds), clock, migrate=migrate)
+    store = SqlStore(_database(url, busy_seconds), migrate=migrate)
     if required:
         try:
             store.prepare()

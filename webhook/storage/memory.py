@@ -6,29 +6,26 @@ as a whole, a view is one moment, and what comes out has the shape that any othe
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.audit.canonical import canonical_text
 from webhook.audit.chain import seal
+from webhook.audit.record import Record
+from webhook.durability.port import Transaction
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import (
-    Episode,
-    Parcel,
-    Record,
-    ResumeRequest,
-    ResumeStatus,
-    Step,
-    Switch,
-    Transaction,
-    Trip,
-    TripStatus,
-)
-from webhook.killswitch.states import Action, State
+from webhook.intake.episode import Episode
+from webhook.killswitch.commanded import Commanded
+from webhook.killswitch.lease import Lease
 from webhook.killswitch.scope import Scope, widest_first
+from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Progress, Trip
+from webhook.notify.parcel import Parcel
 from webhook.storage.text import short_key
 
 
@@ -38,18 +35,19 @@ class _Tables:
 
     switches: dict[Scope, Switch] = field(default_factory=dict)
     trips: dict[str, Trip] = field(default_factory=dict)
-    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
+    progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    commanded: dict[tuple[str, Scope], Commanded] = field(default_factory=dict)
     episodes: dict[tuple[str, datetime], Episode] = field(default_factory=dict)
     resume_requests: dict[str, ResumeRequest] = field(default_factory=dict)
     parcels: dict[int, Parcel] = field(default_factory=dict)
     last_parcel: int = 0
     records: list[Record] = field(default_factory=list)
     record_count: int = 0
-    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    leases: dict[str, Lease] = field(default_factory=dict)
 
 
 class MemoryStore:
-    """See `webhook.killswitch.port.Store`; thread-safe."""
+    """See `webhook.durability.port.Store`; thread-safe."""
 
     def __init__(self, *, busy_seconds: float = 5.0) -> None:
         self._tables = _Tables()
@@ -91,12 +89,17 @@ class MemoryStore:
         with self.begin():
             pass
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._writing:
+            self._tables = _Tables()
+
     def close(self) -> None:
         """See the port."""
 
 
 class _MemoryTransaction:
-    """See `webhook.killswitch.port.Transaction`."""
+    """See `webhook.durability.port.Transaction`."""
 
     def __init__(self, tables: _Tables, *, writable: bool) -> None:
         self._tables = tables
@@ -115,49 +118,55 @@ class _MemoryTransaction:
     def trip(self, trip_id: str) -> Trip | None:
         return self._tables.trips.get(trip_id)
 
-    def trips(self, *, statuses: tuple[TripStatus, ...] | None = None, limit: int = 100) -> tuple[Trip, ...]:
-        found = [trip for trip in self._tables.trips.values() if statuses is None or trip.status in statuses]
+    def trips(self, *, open_only: bool = False, limit: int = 100) -> tuple[Trip, ...]:
+        found = [trip for trip in self._tables.trips.values() if not open_only or trip.closed_at is None]
         found.sort(key=lambda trip: (trip.received_at, trip.id), reverse=True)
         return tuple(found[:limit])
 
     def put_trip(self, trip: Trip) -> None:
-        self._mine("trips")[trip.id] = replace(
-            trip,
-            labels=_settled(trip.labels),
-            annotations=_settled(trip.annotations),
-            stages=_settled(trip.stages),
-            residual=_settled(trip.residual),
-        )
+        kept = self._mine("trips")
+        there = kept.get(trip.id)
+        if there is None or there.closed_at is None:
+            kept[trip.id] = replace(trip, labels=_settled(trip.labels), annotations=_settled(trip.annotations))
 
     def count_trips(self, since: datetime) -> int:
         return sum(
-            1 for trip in self._tables.trips.values() if trip.received_at >= since and trip.action is not Action.PAGE
+            1
+            for trip in self._tables.trips.values()
+            if trip.received_at >= since and trip.source in ("alertmanager", "prometheus") and trip.reached
         )
 
-    def steps(self, trip_id: str) -> tuple[Step, ...]:
-        return tuple(sorted(self._tables.steps.get(trip_id, {}).values(), key=lambda step: (step.order, step.id)))
+    def progress(self, trip_ids: Sequence[str]) -> tuple[Progress, ...]:
+        wanted = set(trip_ids)
+        return tuple(row for row in self._tables.progress.values() if row.trip_id in wanted)
 
-    def put_steps(self, steps: tuple[Step, ...]) -> None:
-        kept = self._mine("steps")
-        for trip_id in {step.trip_id for step in steps}:
-            kept[trip_id] = dict(kept.get(trip_id, {}))
-        for step in steps:
-            kept[step.trip_id][step.id] = replace(step, result=_settled(step.result))
+    def put_progress(self, rows: Sequence[Progress]) -> None:
+        kept = self._mine("progress")
+        for row in rows:
+            if row.newer_than(kept.get((row.trip_id, row.target))):
+                settled = replace(row, times=_settled(row.times), detail=_settled(row.detail))
+                kept[row.trip_id, row.target] = settled
 
-    def claim_steps(self, trip_id: str, owner: str, now: datetime, until: datetime) -> tuple[Step, ...]:
-        taken = tuple(
-            replace(step, owner=owner, lease_until=until)
-            for step in self.steps(trip_id)
-            if not step.status.final and (step.owner == owner or not _held(step, now))
-        )
-        self.put_steps(taken)
-        return taken
+    def commanded(self, engine: str) -> tuple[Commanded, ...]:
+        return tuple(row for row in self._tables.commanded.values() if row.engine == engine)
+
+    def put_commanded(self, rows: Sequence[Commanded]) -> None:
+        kept = self._mine("commanded")
+        for row in rows:
+            there = kept.get((row.engine, row.part))
+            if there is None or (row.epoch, row.revision) > (there.epoch, there.revision):
+                kept[row.engine, row.part] = row
 
     def episode(self, fingerprint: str, starts_at: datetime) -> Episode | None:
         return self._tables.episodes.get((fingerprint, starts_at))
 
     def put_episode(self, episode: Episode) -> None:
         self._mine("episodes")[episode.fingerprint, episode.starts_at] = episode
+
+    def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
+        return tuple(
+            one for one in self._tables.episodes.values() if one.status == "firing" and one.last_seen >= since
+        )
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         return self._tables.resume_requests.get(request_id)
@@ -175,14 +184,14 @@ class _MemoryTransaction:
         number = self._tables.last_parcel
         kept[number] = Parcel(number, notifier, short_key(key), _settled(notice), at, at)
 
-    def claim_parcels(self, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
+    def claim_parcels(self, holder: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
         kept = self._mine("parcels")
         first: dict[tuple[str, str], Parcel] = {}
         for parcel in kept.values():
             if parcel.status == "waiting":
                 first.setdefault((parcel.notifier, parcel.key), parcel)
         due = [parcel for parcel in first.values() if parcel.next_at <= now and not _held(parcel, now)]
-        taken = tuple(replace(parcel, owner=owner, lease_until=until) for parcel in due[:limit])
+        taken = tuple(replace(parcel, holder=holder, lease_until=until) for parcel in due[:limit])
         kept.update({parcel.id: parcel for parcel in taken})
         return taken
 
@@ -210,22 +219,26 @@ class _MemoryTransaction:
         count = self._tables.record_count
         return self._tables.records[count - 1] if count else None
 
-    def acquire_lease(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
-        kept = self._mine("leases")
-        holder, end = kept.get(name, (owner, now))
-        if holder != owner and end > now:
-            return False
-        kept[name] = (owner, until)
-        return True
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
-    def lease_owner(self, name: str) -> str | None:
-        held = self._tables.leases.get(name)
-        return None if held is None else held[0]
-
-    def release_lease(self, name: str, owner: str) -> None:
+    def acquire_lease(self, name: str, holder: str, lifetime: timedelta, *, gone: bool = False) -> Lease | None:
         kept = self._mine("leases")
-        if name in kept and kept[name][0] == owner:
-            del kept[name]
+        held, now = kept.get(name), self.now()
+        if held is not None and held.holder != holder and held.until > now and not gone:
+            return None
+        epoch = 1 if held is None else held.epoch + (held.holder != holder)
+        kept[name] = Lease(name, holder, epoch, now + lifetime)
+        lease: Lease = kept[name]
+        return lease
+
+    def lease(self, name: str) -> Lease | None:
+        return self._tables.leases.get(name)
+
+    def release_lease(self, name: str, holder: str) -> None:
+        kept = self._mine("leases")
+        if name in kept and kept[name].holder == holder:
+            kept[name] = replace(kept[name], holder="", until=self.now())
 
     def _mine(self, name: str) -> Any:
         """The table *name*, as a copy that only this transaction has."""
@@ -240,8 +253,8 @@ class _MemoryTransaction:
             raise RuntimeError("a view only reads: use Store.begin() to write")
 
 
-def _held(thing: Step | Parcel, now: datetime) -> bool:
-    return thing.owner is not None and thing.lease_until is not None and thing.lease_until > now
+def _held(thing: Parcel, now: datetime) -> bool:
+    return thing.holder is not None and thing.lease_until is not None and thing.lease_until > now
 
 
 def _settled(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import Store, Transaction
+from webhook.durability.port import Store, Transaction
 
 
 class MeteredStore:

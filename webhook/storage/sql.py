@@ -13,9 +13,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from webhook.clock import Clock
 from webhook.errors import PermanentError, StoreOutageError
-from webhook.killswitch.port import Transaction
+from webhook.durability.port import Transaction
 from webhook.storage.migrate import bring_up_to_date, check_up_to_date
 from webhook.storage.rehearsal import rehearse
 from webhook.storage.transaction import SqlTransaction
@@ -59,11 +58,10 @@ _BEFORE_SQL = (SQLAlchemyError, OSError)
 
 
 class SqlStore:
-    """See `webhook.killswitch.port.Store`; thread-safe."""
+    """See `webhook.durability.port.Store`; thread-safe."""
 
-    def __init__(self, database: Database, clock: Clock, *, migrate: bool = True) -> None:
+    def __init__(self, database: Database, *, migrate: bool = True) -> None:
         self._database = database
-        self._clock = clock
         self._migrate = migrate
         self._engine: Engine = database.connect()
         self._prepared = False
@@ -128,9 +126,8 @@ class SqlStore:
 
     def ping(self) -> None:
         """See the port."""
-        now = self._clock.now()
         with self.begin() as transaction:
-            transaction.acquire_lease("ping", "ping", now, now + timedelta(seconds=1))
+            transaction.acquire_lease("ping", "ping", timedelta(seconds=1))
 
     def close(self) -> None:
         """See the port."""

@@ -6,15 +6,18 @@ on SQLite and PostgreSQL, byte for byte.
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, Integer, MetaData, Table, Text, TypeDecorator
 
+from webhook.access.resume import ResumeStatus
 from webhook.audit.canonical import canonical_text
-from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, TripStatus
-from webhook.killswitch.states import Action, State
 from webhook.killswitch.scope import Scope
+from webhook.killswitch.stage import Stage
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.trip import TargetKind
 from webhook.storage.text import plain_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +50,24 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Make it UTC."""
         del dialect
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment(value)
+
+
+class Number(TypeDecorator[Decimal]):
+    """A decimal, exactly, as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        """Write it."""
+        del dialect
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        """Read it."""
+        del dialect
+        return None if value is None else Decimal(value)
 
 
 class Json(TypeDecorator[dict[str, Any]]):
@@ -66,6 +86,11 @@ class Json(TypeDecorator[dict[str, Any]]):
         del dialect
         document: dict[str, Any] = json.loads(value or "{}")
         return document
+
+
+def moment(microseconds: int) -> datetime:
+    """The time that a number in a column means."""
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 class JournalMoment(Moment):
@@ -144,6 +169,7 @@ switches = Table(
     Column("tripped_by", Words),
     Column("since", Moment),
     Column("until", Moment),
+    Column("keep_protective", Boolean, nullable=False),
     Column("version", BigInteger, nullable=False),
 )
 
@@ -159,34 +185,46 @@ trips = Table(
     Column("reason", Words, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("started_at", Moment),
-    Column("status", Word(TripStatus), nullable=False),
     Column("fingerprint", Words),
     Column("labels", Json, nullable=False),
     Column("annotations", Json, nullable=False),
-    Column("stages", Json, nullable=False),
-    Column("residual", Json, nullable=False),
+    Column("keep_protective", Boolean, nullable=False),
+    Column("reached", Boolean, nullable=False),
     Column("closed_at", Moment),
     Index("trips_by_time", "received_at", "id"),
-    Index("trips_by_status", "status", "received_at", "id"),
+    Index("trips_by_end", "closed_at", "received_at", "id"),
 )
 
-steps = Table(
-    "steps",
+progress = Table(
+    "progress",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("trip_id", Words, nullable=False),
-    Column("kind", Word(StepKind), nullable=False),
-    Column("target", Words, nullable=False),
-    Column("place", Integer, key="order", nullable=False),
-    Column("deadline", Moment, nullable=False),
-    Column("status", Word(StepStatus), nullable=False),
-    Column("owner", Words),
-    Column("lease_until", Moment),
-    Column("tries", Integer, nullable=False),
-    Column("result", Json, nullable=False),
-    Column("started_at", Moment),
-    Column("ended_at", Moment),
-    Index("steps_by_trip", "trip_id", "order", "id"),
+    Column("trip_id", Words, primary_key=True),
+    Column("target", Words, primary_key=True),
+    Column("kind", Word(TargetKind), nullable=False),
+    Column("stage", Word(Stage), nullable=False),
+    Column("since", Moment),
+    Column("read_at", Moment),
+    Column("orders", Integer, nullable=False),
+    Column("positions", Integer, nullable=False),
+    Column("notional", Number, nullable=False),
+    Column("naked_notional", Number, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("times", Json, nullable=False),
+    Column("detail", Json, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+commanded = Table(
+    "commanded",
+    metadata,
+    Column("engine", Words, primary_key=True),
+    Column("part", ScopeText, primary_key=True),
+    Column("state", Word(State), nullable=False),
+    Column("stopped_before", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 episodes = Table(
@@ -194,12 +232,17 @@ episodes = Table(
     metadata,
     Column("fingerprint", Words, primary_key=True),
     Column("starts_at", Moment, primary_key=True, autoincrement=False),
+    Column("name", Words, nullable=False),
     Column("status", Words, nullable=False),
     Column("outcome", Words, nullable=False),
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("trip_id", Words),
+    Column("scope", ScopeText),
+    Column("granted", Word(Action)),
+    Column("resolved_at", Moment),
+    Index("episodes_by_status", "status", "last_seen"),
 )
 
 resume_requests = Table(
@@ -229,7 +272,7 @@ parcels = Table(
     Column("next_at", Moment, nullable=False),
     Column("status", Words, nullable=False),
     Column("tries", Integer, nullable=False),
-    Column("owner", Words),
+    Column("holder", Words),
     Column("lease_until", Moment),
     Column("last_error", Words),
     Index("parcels_by_status", "status", "notifier", "key", "id"),
@@ -254,6 +297,7 @@ leases = Table(
     "leases",
     metadata,
     Column("name", Words, primary_key=True),
-    Column("owner", Words, nullable=False),
+    Column("holder", Words, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
     Column("until", Moment, nullable=False),
 )

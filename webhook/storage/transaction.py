@@ -1,35 +1,31 @@
-"""One SQL transaction as the `webhook.killswitch.port.Transaction` that the service knows."""
+"""One SQL transaction as the `webhook.durability.port.Transaction` that the service knows."""
 
 from collections.abc import Sequence
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, Table, and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.audit.chain import seal
-from webhook.killswitch.port import (
-    Episode,
-    Parcel,
-    Record,
-    ResumeRequest,
-    ResumeStatus,
-    Step,
-    StepStatus,
-    Switch,
-    Trip,
-    TripStatus,
-)
-from webhook.killswitch.states import Action, State
+from webhook.audit.record import Record
+from webhook.intake.episode import Episode
+from webhook.killswitch.commanded import Commanded
+from webhook.killswitch.lease import Lease
 from webhook.killswitch.scope import Scope, widest_first
+from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Progress, Trip
+from webhook.notify.parcel import Parcel
 from webhook.storage import tables
 from webhook.storage.text import plain_text, short_key
 
-Kept = TypeVar("Kept", Switch, Trip, Step, Episode, ResumeRequest, Parcel, Record)
+Kept = TypeVar("Kept", Switch, Trip, Progress, Commanded, Episode, ResumeRequest, Parcel, Record, Lease)
 
-_UNFINISHED = [status for status in StepStatus if not status.final]
+_ALERTS = ("alertmanager", "prometheus")
 
 
 class SqlTransaction:
@@ -59,12 +55,12 @@ class SqlTransaction:
         found = self._read(Trip, tables.trips, tables.trips.c.id == trip_id)
         return found[0] if found else None
 
-    def trips(self, *, statuses: tuple[TripStatus, ...] | None = None, limit: int = 100) -> tuple[Trip, ...]:
+    def trips(self, *, open_only: bool = False, limit: int = 100) -> tuple[Trip, ...]:
         """See the port."""
         columns = tables.trips.c
         query = select(tables.trips).order_by(columns.received_at.desc(), columns.id.desc()).limit(limit)
-        if statuses is not None:
-            query = query.where(columns.status.in_(statuses))
+        if open_only:
+            query = query.where(columns.closed_at.is_(None))
         return tuple(Trip(*row) for row in self._connection.execute(query))
 
     def put_trip(self, trip: Trip) -> None:
@@ -74,32 +70,32 @@ class SqlTransaction:
     def count_trips(self, since: datetime) -> int:
         """See the port."""
         columns = tables.trips.c
-        query = select(func.count()).where(columns.received_at >= since, columns.action != Action.PAGE)
+        query = select(func.count()).where(
+            columns.received_at >= since, columns.source.in_(_ALERTS), columns.reached.is_(True)
+        )
         return int(self._connection.execute(query).scalar_one())
 
-    def steps(self, trip_id: str) -> tuple[Step, ...]:
+    def progress(self, trip_ids: Sequence[str]) -> tuple[Progress, ...]:
         """See the port."""
-        columns = tables.steps.c
-        query = select(tables.steps).where(columns.trip_id == trip_id).order_by(columns.order, columns.id)
-        return tuple(Step(*row) for row in self._connection.execute(query))
+        found: list[Progress] = []
+        for first in range(0, len(trip_ids), _MOST_NAMES):
+            query = select(tables.progress).where(
+                tables.progress.c.trip_id.in_(trip_ids[first : first + _MOST_NAMES])
+            )
+            found += [Progress(*row) for row in self._connection.execute(query)]
+        return tuple(found)
 
-    def put_steps(self, steps: tuple[Step, ...]) -> None:
+    def put_progress(self, rows: Sequence[Progress]) -> None:
         """See the port."""
-        self._put(tables.steps, steps)
+        self._put(tables.progress, rows)
 
-    def claim_steps(self, trip_id: str, owner: str, now: datetime, until: datetime) -> tuple[Step, ...]:
+    def commanded(self, engine: str) -> tuple[Commanded, ...]:
         """See the port."""
-        self._must_write()
-        columns = tables.steps.c
-        free = or_(_not_held(columns, now), columns.owner == owner)
-        claim = (
-            update(tables.steps)
-            .where(columns.trip_id == trip_id, columns.status.in_(_UNFINISHED), free)
-            .values(owner=owner, lease_until=until)
-            .returning(tables.steps)
-        )
-        taken = [Step(*row) for row in self._connection.execute(claim)]
-        return tuple(sorted(taken, key=lambda step: (step.order, step.id)))
+        return tuple(self._read(Commanded, tables.commanded, tables.commanded.c.engine == engine))
+
+    def put_commanded(self, rows: Sequence[Commanded]) -> None:
+        """See the port."""
+        self._put(tables.commanded, rows)
 
     def episode(self, fingerprint: str, starts_at: datetime) -> Episode | None:
         """See the port."""
@@ -112,6 +108,13 @@ class SqlTransaction:
     def put_episode(self, episode: Episode) -> None:
         """See the port."""
         self._put(tables.episodes, (episode,))
+
+    def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
+        """See the port."""
+        columns = tables.episodes.c
+        return tuple(
+            self._read(Episode, tables.episodes, and_(columns.status == "firing", columns.last_seen >= since))
+        )
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         """See the port."""
@@ -137,7 +140,7 @@ class SqlTransaction:
         # A list of one keeps SQLAlchemy from asking for the new id, which nobody needs.
         self._connection.execute(_INSERT_PARCEL, [{**row, "status": "waiting", "tries": 0}])
 
-    def claim_parcels(self, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
+    def claim_parcels(self, holder: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
         """See the port."""
         self._must_write()
         one, older = tables.parcels.alias("one"), tables.parcels.alias("older")
@@ -156,7 +159,7 @@ class SqlTransaction:
         claim = (
             update(tables.parcels)
             .where(tables.parcels.c.id.in_(due.scalar_subquery()))
-            .values(owner=owner, lease_until=until)
+            .values(holder=holder, lease_until=until)
             .returning(tables.parcels)
         )
         taken = [Parcel(*row) for row in self._connection.execute(claim)]
@@ -198,26 +201,33 @@ class SqlTransaction:
         row = self._connection.execute(_LAST_RECORD).one_or_none()
         return None if row is None else Record(*row)
 
-    def acquire_lease(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
+    def now(self) -> datetime:
+        """See the port."""
+        text = "SELECT " + _CLOCK[self._connection.dialect.name]
+        microseconds: int = self._connection.exec_driver_sql(text).scalar_one()
+        return tables.moment(microseconds)
+
+    def acquire_lease(self, name: str, holder: str, lifetime: timedelta, *, gone: bool = False) -> Lease | None:
         """See the port."""
         self._must_write()
-        columns = tables.leases.c
-        row = self._connection.execute(select(columns.owner, columns.until).where(columns.name == name)).one_or_none()
-        if row is not None and row.owner != owner and row.until > now:
-            return False
-        self._upsert(tables.leases, [{"name": name, "owner": owner, "until": until}])
-        return True
+        held, now = self.lease(name), self.now()
+        if held is not None and held.holder != holder and held.until > now and not gone:
+            return None
+        epoch = 1 if held is None else held.epoch + (held.holder != holder)
+        lease = Lease(name, holder, epoch, now + lifetime)
+        self._put(tables.leases, (lease,))
+        return lease
 
-    def lease_owner(self, name: str) -> str | None:
+    def lease(self, name: str) -> Lease | None:
         """See the port."""
-        columns = tables.leases.c
-        return self._connection.execute(select(columns.owner).where(columns.name == name)).scalar_one_or_none()
+        found = self._read(Lease, tables.leases, tables.leases.c.name == name)
+        return found[0] if found else None
 
-    def release_lease(self, name: str, owner: str) -> None:
+    def release_lease(self, name: str, holder: str) -> None:
         """See the port."""
-        self._must_write()
-        columns = tables.leases.c
-        self._connection.execute(tables.leases.delete().where(columns.name == name, columns.owner == owner))
+        held = self.lease(name)
+        if held is not None and held.holder == holder:
+            self._put(tables.leases, (replace(held, holder="", until=self.now()),))
 
     def _read(self, kind: type[Kept], table: Table, condition: ColumnElement[bool] | None = None) -> list[Kept]:
         query = select(table) if condition is None else select(table).where(condition)
@@ -237,7 +247,7 @@ class SqlTransaction:
 
 
 def _not_held(columns: Any, now: datetime) -> ColumnElement[bool]:
-    return or_(columns.owner.is_(None), columns.lease_until.is_(None), columns.lease_until <= now)
+    return or_(columns.holder.is_(None), columns.lease_until.is_(None), columns.lease_until <= now)
 
 
 # Making a statement costs more than running it on SQLite, and these are run for every trip.
@@ -246,7 +256,29 @@ def _upsert(dialect: str, table: Table) -> Executable:
     statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     keys = [column.key for column in table.primary_key]
     changes = {column.key: statement.excluded[column.key] for column in table.c if column.key not in keys}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_=changes, where=_may_replace(table, statement.excluded)
+    )
+
+
+def _may_replace(table: Table, new: Any) -> ColumnElement[bool] | None:
+    """What must hold of the row that stands there: newer rows and ended trips are never overwritten."""
+    if table is tables.trips:
+        return table.c.closed_at.is_(None)
+    if "revision" in table.c:
+        same_epoch = and_(new.epoch == table.c.epoch, new.revision > table.c.revision)
+        return or_(new.epoch > table.c.epoch, same_epoch)
+    return None
+
+
+_MOST_NAMES = 500
+"""Bound parameters in one statement: SQLite takes a limited number."""
+
+_CLOCK = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+}
+"""The database's own clock, in microseconds since 1970."""
 
 
 _INSERT_PARCEL = insert(tables.parcels)
@@ -256,7 +288,7 @@ _LAST_RECORD = select(tables.journal).order_by(tables.journal.c.sequence.desc())
 
 _NAMES = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (Switch, Trip, Step, Episode, ResumeRequest, Parcel, Record)
+    for kind in (Switch, Trip, Progress, Commanded, Episode, ResumeRequest, Parcel, Record, Lease)
 }
 
 

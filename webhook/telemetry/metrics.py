@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from webhook.killswitch.states import Action, State
 
-STAGES = ("received", "stored", "blocked", "first_cancel_sent", "empty", "flat")
+STAGES = ("received", "stored", "stopped", "first_cancel_sent", "empty", "flat")
 """The stages of a kill, in order; ``received`` counts from the alert's start, the others from the POST."""
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -24,18 +24,20 @@ _FAST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """What was left of one scope at one venue account at the last re-read."""
+    """What was left of one scope at one venue account at the last read, and how far it is there."""
 
     scope: str
     venue_account: str
+    stage: str
     orders: int
     positions: int
     notional: float
+    naked_notional: float
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of the service at one moment, as the keeper last saw it."""
+    """The state of the service at one moment, as the worker last saw it."""
 
     switches: dict[str, State] = field(default_factory=dict)
     unverified: frozenset[str] = frozenset()
@@ -43,15 +45,15 @@ class Snapshot:
     waiting: dict[str, int] = field(default_factory=dict)
     pending_resumes: int = 0
     store_up: bool = True
-    leader: bool = False
+    store_backlog: int = 0
+    leases_held: int = 0
+    targets: int = 0
     venues: dict[str, tuple[bool, float | None]] = field(default_factory=dict)
     engines: dict[str, bool] = field(default_factory=dict)
     last_stages: dict[tuple[str, str], float] = field(default_factory=dict)
     mode: str = "live"
     store_bytes: float | None = None
     """What the store takes on disk; None where that is not a file of ours."""
-    beat: float = 0.0
-    """Monotonic time when the worker last went round; 0 before the first time."""
 
 
 class Telemetry:
@@ -68,7 +70,7 @@ class Telemetry:
         self.decisions = Counter(
             "andon_decisions", "Alerts by what was decided about them.", ["outcome"], registry=registry
         )
-        for outcome in ("tripped", "already", "paged", "refused", "recorded", "replayed"):
+        for outcome in ("tripped", "already", "shadow", "paged", "refused", "recorded", "replayed"):
             self.decisions.labels(outcome)
         self.refused = Counter(
             "andon_decisions_refused", "Alerts that asked for what they may not have.", ["reason"], registry=registry
@@ -100,6 +102,12 @@ class Telemetry:
             ["venue_account"],
             registry=registry,
         )
+        self.unowned_notional = Gauge(
+            "andon_unowned_notional",
+            "Value of these orders, in the account's currency.",
+            ["venue_account"],
+            registry=registry,
+        )
         self.sent = Counter("andon_notifications_sent", "Notices delivered.", ["notifier"], registry=registry)
         self.send_failures = Counter(
             "andon_notification_failures",
@@ -126,6 +134,11 @@ class Telemetry:
         )
         self.from_memory = Counter(
             "andon_killed_from_memory", "Trips that ran without the store because it was out.", registry=registry
+        )
+        self.writes_dropped = Counter(
+            "andon_store_writes_dropped",
+            "Pieces of progress that were not written, because too many waited for the store.",
+            registry=registry,
         )
         self.watchdog = Gauge(
             "andon_watchdog_last_timestamp_seconds",
@@ -179,6 +192,7 @@ class Telemetry:
             self.sweeps.labels(name, outcome)
         self.halt_broken.labels(name)
         self.unowned.labels(name).set(0)
+        self.unowned_notional.labels(name).set(0)
 
     def declare_notifier(self, name: str) -> None:
         """Start the series of a notifier at 0."""
@@ -235,6 +249,18 @@ class _StateCollector(Collector):
             ((key, item.notional) for key, item in left),
         )
         yield _family(
+            "andon_naked_notional",
+            "Value of the positions in a tripped scope that no protective stop guards, in the account's currency.",
+            labels,
+            ((key, item.naked_notional) for key, item in left),
+        )
+        yield _family(
+            "andon_target_stage",
+            "1 for how far the trip of a scope is at a venue account.",
+            (*labels, "stage"),
+            (((*key, item.stage), 1.0) for key, item in left),
+        )
+        yield _family(
             "andon_last_kill_stage_seconds",
             "Seconds to each stage of a scope's newest trip.",
             ("scope", "stage"),
@@ -262,8 +288,12 @@ class _StateCollector(Collector):
             "andon_store_up", "Whether the store could be written to at the last look.", (), [((), float(now.store_up))]
         )
         yield _family(
-            "andon_service_leader", "1 where this process keeps halted scopes empty.", (), [((), float(now.leader))]
+            "andon_store_backlog", "Pieces of work that wait to be written.", (), [((), float(now.store_backlog))]
         )
+        yield _family(
+            "andon_leases_held", "Targets that this process looks after.", (), [((), float(now.leases_held))]
+        )
+        yield _family("andon_targets", "Engines and venue accounts that are configured.", (), [((), float(now.targets))])
         yield _family(
             "andon_venue_up",
             "Whether the last signed request to a venue account succeeded.",

@@ -6,7 +6,9 @@ import time
 from flask import Flask, Response, g, request
 
 from webhook.clock import Clock, SystemClock
-from webhook.service import Service
+from webhook.service.queries import Queries
+from webhook.service.resume import Resumes
+from webhook.service.service import Service
 from webhook.settings import Settings
 from webhook.telemetry.metrics import Telemetry
 from webhook.web import (
@@ -36,14 +38,21 @@ _HEADERS = {
 }
 
 
-def create_app(service: Service, settings: Settings, telemetry: Telemetry, clock: Clock | None = None) -> Flask:
+def create_app(
+    service: Service,
+    resumes: Resumes,
+    queries: Queries,
+    settings: Settings,
+    telemetry: Telemetry,
+    clock: Clock | None = None,
+) -> Flask:
     """Make the app over a built service; reads the token files, and raises when one cannot be used."""
     app = Flask("webhook.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = SMALL
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     clock = clock or SystemClock()
-    context = Context(service, settings, telemetry, Gate.of(settings, clock), clock)
+    context = Context(service, resumes, queries, settings, telemetry, Gate.of(settings, clock), clock)
     for noun in (alerts, switches, trips, resumes, audit, configuration, health, metrics, page):
         app.register_blueprint(noun.blueprint(context))
     app.register_blueprint(description.blueprint())

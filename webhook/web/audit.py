@@ -19,7 +19,7 @@ def blueprint(context: Context) -> Blueprint:
     def records() -> dict[str, Any]:
         context.gate.operator()
         after = whole_number("after", 0, 0, 10**15)
-        found = context.service.records(after, whole_number("limit", _MOST, 1, _MOST))
+        found = context.queries.records(after, whole_number("limit", _MOST, 1, _MOST))
         return {
             "records": [shapes.record(one) for one in found],
             "next_after": found[-1].sequence if found else after,

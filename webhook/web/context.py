@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from webhook.clock import Clock
-from webhook.service import Service
+from webhook.service.queries import Queries
+from webhook.service.resume import Resumes
+from webhook.service.service import Service
 from webhook.settings import Settings
 from webhook.telemetry.metrics import Telemetry
 from webhook.web.auth import Gate
@@ -14,6 +16,8 @@ class Context:
     """The service behind the endpoints, and what guards and measures them."""
 
     service: Service
+    resumes: Resumes
+    queries: Queries
     settings: Settings
     telemetry: Telemetry
     gate: Gate

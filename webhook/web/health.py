@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from webhook.reading import Health
+from webhook.service.queries import Health
 from webhook.web.context import Context
 
 _LOOK_SECONDS = 0.5
@@ -19,7 +19,7 @@ def blueprint(context: Context) -> Blueprint:
         """Looking writes to the store, and anybody may ask: once in a while is enough."""
         now = context.clock.monotonic()
         if not seen or now - seen[0][0] > _LOOK_SECONDS:
-            seen[:] = [(now, context.service.health())]
+            seen[:] = [(now, context.queries.health())]
         return seen[0][1]
 
     @health.get("/healthz")

@@ -8,9 +8,11 @@ from flask import Blueprint, Response
 from markupsafe import Markup
 
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import Switch, Trip
-from webhook.killswitch.states import State
 from webhook.killswitch.scope import GLOBAL
+from webhook.killswitch.stage import Stage
+from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
+from webhook.service.queries import TripView
 from webhook.web.context import Context
 
 _STYLE = """
@@ -29,6 +31,7 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+_MOST_LINES = 20
 _BANNER = {
     State.NORMAL: "Everything may trade",
     State.DEGRADED: "Reduce only in part: nothing there may add exposure",
@@ -44,7 +47,7 @@ def blueprint(context: Context) -> Blueprint:
     def status() -> Response:
         now = context.clock.now()
         try:
-            switches, trips = context.service.switches(), context.service.trips(20)
+            switches, trips = context.queries.switches(), context.queries.trips(20)
         except StoreOutageError as error:
             body = Markup('<p class="banner halted">The store cannot be read: {}</p>').format(str(error))
             return _html(body, 503)
@@ -87,15 +90,16 @@ def _switches(switches: tuple[Switch, ...], now: datetime) -> Markup:
     return Markup("<table><tr><th>Scope</th><th>State</th><th>Since</th><th></th></tr>{}</table>").format(rows)
 
 
-def _trips(trips: tuple[Trip, ...], now: datetime) -> Markup:
+def _trips(trips: tuple[TripView, ...], now: datetime) -> Markup:
     rows = Markup("").join(
-        Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
-            _ago(one.received_at, now),
-            str(one.scope),
-            one.action.value,
-            one.actor,
-            one.status.value,
-            ", ".join(f"{name} {one.stages[name]:.3f} s" for name in ("empty", "flat") if name in one.stages),
+        Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}{}</td><td>{}</td></tr>").format(
+            _ago(one.trip.received_at, now),
+            str(one.trip.scope),
+            one.trip.action.value,
+            one.trip.actor,
+            one.verdict.status.value,
+            _details(one),
+            ", ".join(f"{name} {one.milestones[name]:.3f} s" for name in ("empty", "flat") if name in one.milestones),
         )
         for one in trips
     )
@@ -103,6 +107,33 @@ def _trips(trips: tuple[Trip, ...], now: datetime) -> Markup:
         "<table><tr><th>When</th><th>Scope</th><th>Action</th><th>By</th><th>Status</th><th>Reached after</th></tr>"
         "{}</table>"
     ).format(rows)
+
+
+def _details(one: TripView) -> Markup:
+    """Why a trip is not verified, and in shadow mode which orders and positions it would have touched."""
+    lines = [Markup("<br><span class=dim>{}</span>").format(why) for why in one.verdict.why]
+    for row in one.rows:
+        if row.stage is not Stage.SHADOW or one.trip.closed_at is not None:
+            continue
+        for order in row.detail.get("orders", ()):
+            lines.append(
+                Markup("<br><span class=dim>{}: would cancel {} {} {} {} of {}, worth {}</span>").format(
+                    row.target,
+                    order["client_order_id"] or order["order_id"],
+                    order["side"],
+                    order["quantity"],
+                    order["symbol"],
+                    order["owner"] or "nobody known",
+                    order["notional"],
+                )
+            )
+        for held in row.detail.get("positions", ()):
+            lines.append(
+                Markup("<br><span class=dim>{}: would close {} {}, worth {} {}</span>").format(
+                    row.target, held["quantity"], held["symbol"], held["notional"], held["currency"]
+                )
+            )
+    return Markup("").join(lines[:_MOST_LINES])
 
 
 def _ago(at: datetime | None, now: datetime) -> str:

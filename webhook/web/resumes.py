@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from pydantic import Field
 
 from webhook.access.refusal import Refusal
-from webhook.killswitch.port import ResumeRequest, ResumeStatus
+from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.web import shapes
 from webhook.web.bodies import Asked, read, text
 from webhook.web.context import Context
@@ -29,7 +29,7 @@ def blueprint(context: Context) -> Blueprint:
     def ask() -> tuple[dict[str, Any], int]:
         principal = context.gate.operator()
         asked = read(ResumeAsked)
-        return _shown(context.service.request_resume(principal, read_scope(asked.scope), text(asked.reason))), 201
+        return _shown(context.resumes.request(principal, read_scope(asked.scope), text(asked.reason))), 201
 
     @resumes.get("/api/v1/resumes")
     def list_requests() -> dict[str, Any]:
@@ -38,15 +38,15 @@ def blueprint(context: Context) -> Blueprint:
         if given is not None and given not in set(ResumeStatus):
             raise Problem(422, "invalid", f"status: one of {', '.join(ResumeStatus)}")
         status = None if given is None else ResumeStatus(given)
-        return {"resumes": [shapes.resume_request(one) for one in context.service.resume_requests(status)]}
+        return {"resumes": [shapes.resume_request(one) for one in context.queries.resume_requests(status)]}
 
     @resumes.post("/api/v1/approvals/<string(maxlength=100):request_id>")
     def approve(request_id: str) -> dict[str, Any]:
-        return _shown(context.service.approve(context.gate.operator(), request_id))
+        return _shown(context.resumes.approve(context.gate.operator(), request_id))
 
     @resumes.delete("/api/v1/resumes/<string(maxlength=100):request_id>")
     def withdraw(request_id: str) -> dict[str, Any]:
-        return _shown(context.service.withdraw(context.gate.operator(), request_id))
+        return _shown(context.resumes.withdraw(context.gate.operator(), request_id))
 
     return resumes
 

@@ -3,8 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from webhook.killswitch.port import Record, ResumeRequest, Step, Switch, Trip, TripStatus
-from webhook.ruling import AlertOutcome
+from webhook.access.resume import ResumeRequest
+from webhook.audit.record import Record
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Progress, TripStatus
+from webhook.service.decisions import AlertOutcome
+from webhook.service.queries import TripView
 
 
 def moment(value: datetime | None) -> str | None:
@@ -23,19 +27,22 @@ def switch(one: Switch) -> dict[str, Any]:
         "tripped_by": one.tripped_by,
         "since": moment(one.since),
         "until": moment(one.until),
+        "keep": "protective" if one.keep_protective else "nothing",
         "version": one.version,
     }
 
 
-def trip(one: Trip) -> dict[str, Any]:
+def trip(view: TripView) -> dict[str, Any]:
     """One trip; ``verified`` is the only word for "it is really empty (and flat, if asked)"."""
+    one = view.trip
     return {
         "id": one.id,
         "scope": str(one.scope),
         "action": one.action.value,
         "requested": one.requested.value,
-        "status": one.status.value,
-        "verified": one.status is TripStatus.VERIFIED,
+        "status": view.verdict.status.value,
+        "verified": view.verdict.status is TripStatus.VERIFIED,
+        "why": list(view.verdict.why),
         "source": one.source,
         "actor": one.actor,
         "reason": one.reason,
@@ -45,26 +52,27 @@ def trip(one: Trip) -> dict[str, Any]:
         "fingerprint": one.fingerprint,
         "labels": one.labels,
         "annotations": one.annotations,
-        "stages": one.stages,
-        "residual": one.residual,
+        "keep": "protective" if one.keep_protective else "nothing",
+        "milestones": view.milestones,
+        "targets": [_target(row) for row in view.rows],
     }
 
 
-def step(one: Step) -> dict[str, Any]:
-    """One step of a trip."""
-    took = (one.ended_at - one.started_at).total_seconds() if one.started_at and one.ended_at else None
+def _target(row: Progress) -> dict[str, Any]:
+    """How far a trip is at one engine or venue account."""
     return {
-        "id": one.id,
-        "kind": one.kind.value,
-        "target": one.target,
-        "order": one.order,
-        "status": one.status.value,
-        "tries": one.tries,
-        "deadline": moment(one.deadline),
-        "started_at": moment(one.started_at),
-        "ended_at": moment(one.ended_at),
-        "seconds": took,
-        "result": one.result,
+        "name": row.target,
+        "kind": row.kind.value,
+        "stage": row.stage.value,
+        "since": moment(row.since),
+        "read_at": moment(row.read_at),
+        "orders": row.orders,
+        "positions": row.positions,
+        "notional": str(row.notional),
+        "naked_notional": str(row.naked_notional),
+        "late": row.late,
+        "milestones": row.times,
+        "detail": row.detail,
     }
 
 

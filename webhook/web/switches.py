@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from webhook.killswitch.port import Switch
-from webhook.killswitch.states import State
 from webhook.killswitch.scope import GLOBAL
+from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
 from webhook.web import shapes
 from webhook.web.context import Context
 
@@ -18,7 +18,7 @@ def blueprint(context: Context) -> Blueprint:
     @switches.get("/api/v1/switches")
     def list_switches() -> dict[str, Any]:
         context.gate.operator()
-        found = context.service.switches()
+        found = context.queries.switches()
         if not any(one.scope == GLOBAL for one in found):
             found = (Switch(GLOBAL, State.NORMAL), *found)
         worst = max((one.state for one in found), key=lambda state: state.rank)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0001_reconcilers"
 down_revision = None
 
 
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("tripped_by", sa.Text()),
         sa.Column("since", sa.BigInteger()),
         sa.Column("until", sa.BigInteger()),
+        sa.Column("keep_protective", sa.Boolean(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
     )
     op.create_table(
@@ -32,44 +33,59 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger()),
-        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text()),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("annotations", sa.Text(), nullable=False),
-        sa.Column("stages", sa.Text(), nullable=False),
-        sa.Column("residual", sa.Text(), nullable=False),
+        sa.Column("keep_protective", sa.Boolean(), nullable=False),
+        sa.Column("reached", sa.Boolean(), nullable=False),
         sa.Column("closed_at", sa.BigInteger()),
     )
     op.create_index("trips_by_time", "trips", ["received_at", "id"])
-    op.create_index("trips_by_status", "trips", ["status", "received_at", "id"])
+    op.create_index("trips_by_end", "trips", ["closed_at", "received_at", "id"])
     op.create_table(
-        "steps",
-        sa.Column("id", sa.Text(), primary_key=True),
-        sa.Column("trip_id", sa.Text(), nullable=False),
+        "progress",
+        sa.Column("trip_id", sa.Text(), primary_key=True),
+        sa.Column("target", sa.Text(), primary_key=True),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("target", sa.Text(), nullable=False),
-        sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("deadline", sa.BigInteger(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text()),
-        sa.Column("lease_until", sa.BigInteger()),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("result", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger()),
-        sa.Column("ended_at", sa.BigInteger()),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger()),
+        sa.Column("read_at", sa.BigInteger()),
+        sa.Column("orders", sa.Integer(), nullable=False),
+        sa.Column("positions", sa.Integer(), nullable=False),
+        sa.Column("notional", sa.Text(), nullable=False),
+        sa.Column("naked_notional", sa.Text(), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("times", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
     )
-    op.create_index("steps_by_trip", "steps", ["trip_id", "place", "id"])
+    op.create_table(
+        "commanded",
+        sa.Column("engine", sa.Text(), primary_key=True),
+        sa.Column("part", sa.Text(), primary_key=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("stopped_before", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+    )
     op.create_table(
         "episodes",
         sa.Column("fingerprint", sa.Text(), primary_key=True),
         sa.Column("starts_at", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("first_seen", sa.BigInteger(), nullable=False),
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("trip_id", sa.Text()),
+        sa.Column("scope", sa.Text()),
+        sa.Column("granted", sa.Text()),
+        sa.Column("resolved_at", sa.BigInteger()),
     )
+    op.create_index("episodes_by_status", "episodes", ["status", "last_seen"])
     op.create_table(
         "resume_requests",
         sa.Column("id", sa.Text(), primary_key=True),
@@ -94,7 +110,7 @@ def upgrade() -> None:
         sa.Column("next_at", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("owner", sa.Text()),
+        sa.Column("holder", sa.Text()),
         sa.Column("lease_until", sa.BigInteger()),
         sa.Column("last_error", sa.Text()),
         sqlite_autoincrement=True,
@@ -114,6 +130,7 @@ def upgrade() -> None:
     op.create_table(
         "leases",
         sa.Column("name", sa.Text(), primary_key=True),
-        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
     )

@@ -1,6 +1,8 @@
 """The durable outbox: notices go out with retries, from threads of their own, never in the way of a kill."""
 
+import hashlib
 import queue
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -9,9 +11,11 @@ from typing import Any
 
 import structlog
 
+from webhook.audit.canonical import canonical
 from webhook.clock import Clock
+from webhook.durability.port import Store, Transaction
 from webhook.errors import AndonError, PermanentError, StoreOutageError, TemporaryError
-from webhook.killswitch.port import Parcel, Store, Transaction
+from webhook.notify.parcel import Parcel
 from webhook.notify.port import Notice, NoticeKind, Notifier
 
 log = structlog.get_logger(__name__)
@@ -20,6 +24,7 @@ LEASE = timedelta(seconds=30)
 SEND_TIMEOUT_SECONDS = 10.0
 GIVE_UP_AFTER = timedelta(hours=24)
 SLOWEST_RETRY_SECONDS = 60.0
+MOST_KNOWN = 10_000
 
 
 def enqueue(tx: Transaction, notice: Notice, notifiers: Mapping[str, Notifier]) -> None:
@@ -30,13 +35,39 @@ def enqueue(tx: Transaction, notice: Notice, notifiers: Mapping[str, Notifier]) 
 
 
 def packed(notice: Notice) -> dict[str, Any]:
-    """The JSON form that is stored."""
-    return {**asdict(notice), "kind": notice.kind.value}
+    """The JSON form that is stored; ``id`` is made of the content, so that the same notice has the same one anywhere."""
+    body = {**asdict(notice), "kind": notice.kind.value}
+    return {**body, "id": hashlib.sha256(canonical(body)).hexdigest()[:32]}
 
 
 def unpacked(body: Mapping[str, Any]) -> Notice:
     """The notice of its stored form."""
-    return Notice(**{**body, "kind": NoticeKind(body["kind"])})
+    fields = {name: value for name, value in body.items() if name != "id"}
+    return Notice(**{**fields, "kind": NoticeKind(body["kind"])})
+
+
+class Sent:
+    """The notices that were sent from memory, while the store was out: the store has them, too, when it is back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], None] = {}
+
+    def claim(self, parcel: Parcel) -> bool:
+        """Say that this one is being sent; False when it was, or is, already."""
+        key = (parcel.notifier, str(parcel.notice.get("id")))
+        with self._lock:
+            if key in self._known:
+                return False
+            self._known[key] = None
+            while len(self._known) > MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
+            return True
+
+    def release(self, parcel: Parcel) -> None:
+        """Say that it was not sent after all."""
+        with self._lock:
+            self._known.pop((parcel.notifier, str(parcel.notice.get("id"))), None)
 
 
 class Outbox:
@@ -47,15 +78,17 @@ class Outbox:
         store: Store,
         notifiers: Mapping[str, Notifier],
         clock: Clock,
-        owner: str,
+        holder: str,
         sent: Callable[[str], None],
         failed: Callable[[str, str], None],
+        known: Sent,
     ) -> None:
-        """*sent* and *failed* (with a reason) count for the metrics, by notifier."""
+        """*sent* and *failed* (with a reason) count for the metrics, by notifier; *known* is shared by all outboxes."""
+        self._known = known
         self._store = store
         self._notifiers = notifiers
         self._clock = clock
-        self._owner = owner
+        self._holder = holder
         self._sent = sent
         self._failed = failed
         self._settled: queue.SimpleQueue[Parcel] = queue.SimpleQueue()
@@ -77,8 +110,8 @@ class Outbox:
         try:
             with self._store.begin() as tx:
                 for parcel in settled:
-                    tx.put_parcel(replace(parcel, owner=None, lease_until=None))
-                parcels = tx.claim_parcels(self._owner, now, now + LEASE, 50)
+                    tx.put_parcel(replace(parcel, holder=None, lease_until=None))
+                parcels = tx.claim_parcels(self._holder, now, now + LEASE, 50)
         except StoreOutageError:
             for parcel in settled:
                 self._settled.put(parcel)
@@ -104,9 +137,13 @@ class Outbox:
 
     def _deliver(self, parcel: Parcel) -> None:
         tries = parcel.tries + 1
+        if not self._known.claim(parcel):
+            self._settled.put(replace(parcel, tries=tries, status="sent", last_error=None))
+            return
         try:
             self._notifiers[parcel.notifier].send(unpacked(parcel.notice), SEND_TIMEOUT_SECONDS)
         except AndonError as error:
+            self._known.release(parcel)
             self._failed(parcel.notifier, error.reason)
             log.warning("notify.failed", notifier=parcel.notifier, tries=tries, reason=error.reason, error=str(error))
             done = replace(parcel, tries=tries, last_error=str(error)[:500])
@@ -119,6 +156,7 @@ class Outbox:
                     wait = max(wait, min(error.retry_after, 600.0))
                 done = replace(done, next_at=self._clock.now() + timedelta(seconds=wait))
         except Exception as error:  # one of the named borders: a notifier's fault must not lose the notice
+            self._known.release(parcel)
             log.exception("notify.fault", notifier=parcel.notifier)
             self._failed(parcel.notifier, "fault")
             wait = min(2.0 ** min(tries, 10), SLOWEST_RETRY_SECONDS)

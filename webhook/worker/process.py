@@ -7,25 +7,25 @@ import socket
 _MINE = f"{socket.gethostname()}/"
 
 
-def new_owner() -> str:
+def new_holder() -> str:
     """The name of this process: host, process id, and a random part, as both may come again."""
     return f"{_MINE}{os.getpid()}/{secrets.token_hex(4)}"
 
 
-def is_gone(owner: str, me: str) -> bool:
-    """Whether *owner* is a process of this host that certainly ended; False when it cannot be known.
+def is_gone(holder: str, me: str) -> bool:
+    """Whether *holder* is a process of this host that certainly ended; False when it cannot be known.
 
     A process id that is in use again counts as alive: then the lease has to run out.
     """
-    if owner == me or not owner.startswith(_MINE):
+    if holder == me or not holder.startswith(_MINE):
         return False
     try:
-        pid = int(owner.removeprefix(_MINE).partition("/")[0])
+        pid = int(holder.removeprefix(_MINE).partition("/")[0])
     except ValueError:
         return False
     if pid == os.getpid():
         # Our own id under another random part: an earlier life in the same place (a restarted container).
-        return owner not in _alive_here
+        return holder not in _alive_here
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -38,11 +38,11 @@ def is_gone(owner: str, me: str) -> bool:
 _alive_here: set[str] = set()
 
 
-def announce(owner: str) -> None:
-    """Say that *owner* lives in this process (a test may have several)."""
-    _alive_here.add(owner)
+def announce(holder: str) -> None:
+    """Say that *holder* lives in this process (a test may have several)."""
+    _alive_here.add(holder)
 
 
-def retire(owner: str) -> None:
-    """Say that *owner* ended."""
-    _alive_here.discard(owner)
+def retire(holder: str) -> None:
+    """Say that *holder* ended."""
+    _alive_here.discard(holder)

@@ -1,0 +1,414 @@
+"""The reconciler of one engine: each of its parts is told what the strictest switch asks, and looked at afterwards.
+
+It runs beside the reconcilers of the venue accounts and never before them: an engine that hangs delays no cancel.
+Commands to one engine go out one after the other, and the next one is computed when the last was answered: what came
+meanwhile is taken along, so that a hundred strategies that are stopped together cost one request.
+
+An engine is told to trade again only where we stopped it: what it was told is durable, and a part that somebody else
+had stopped before stays stopped.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from webhook.actions.account import Observer
+from webhook.actions.port import Engine, EngineState
+from webhook.clock import Clock
+from webhook.errors import AndonError, PermanentError
+from webhook.killswitch.commanded import Commanded
+from webhook.killswitch.desired import EngineTarget, SameSymbol, Standing, parts_of, states
+from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.stage import Stage
+from webhook.killswitch.states import State
+from webhook.killswitch.trip import Progress, TargetKind, Trip
+
+log = structlog.get_logger(__name__)
+
+SLOWEST_RETRY_SECONDS = 5.0
+MOST_SINGLE = 8
+"""More parts than this that wait to be stopped, most of the engine, are stopped by one command for all of it."""
+
+_ASKED = {State.NORMAL: EngineState.RUNNING, State.DEGRADED: EngineState.REDUCE_ONLY, State.HALTED: EngineState.BLOCKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Tell *part* (`GLOBAL`: all of the engine) to be in *state*."""
+
+    part: Scope
+    state: State
+
+
+def next_command(
+    desired: Mapping[Scope, State],
+    confirmed: Mapping[Scope, State],
+    told: Mapping[Scope, State],
+    ready: Callable[[Scope], bool] = lambda _part: True,
+) -> Command | None:
+    """The one command that is due first, or None; pure.
+
+    *confirmed* is what the engine confirmed, *told* the strictest that it may have been told.  Stopping comes before
+    starting, the strictest first.  One command for the whole engine is chosen where all of it must be in one state, or
+    to stop most of it at once; never to make any part of it freer than that part must be.
+    """
+    for state in (State.HALTED, State.DEGRADED):
+        tighten = [
+            part
+            for part, wanted in desired.items()
+            if wanted is state and confirmed.get(part, State.NORMAL).rank < state.rank and ready(part)
+        ]
+        if not tighten:
+            continue
+        everywhere = all(wanted is state for wanted in desired.values())
+        most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
+        if len(desired) > 1 and (everywhere or most) and len(tighten) > 1:
+            return Command(GLOBAL, state)
+        return Command(tighten[0], state)
+    loosen = [part for part, was in told.items() if part in desired and was.rank > desired[part].rank and ready(part)]
+    if not loosen:
+        return None
+    wanted = desired[loosen[0]]
+    if len(desired) > 1 and len(loosen) == len(desired) and all(one is wanted for one in desired.values()):
+        return Command(GLOBAL, wanted)
+    return Command(loosen[0], wanted)
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """``told``: the strictest it may have been told since it was last free.  ``confirmed``: what it confirmed."""
+
+    told: State = State.NORMAL
+    confirmed: State = State.NORMAL
+    stopped_before: bool = False
+    observed: EngineState | None = None
+    asked_at: float | None = None
+    retry_at: float = 0.0
+    tries: int = 0
+    error: str = ""
+    runs: bool = False
+
+
+class EngineReconciler:
+    """Looks after one engine; thread-safe."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        target: EngineTarget,
+        clock: Clock,
+        observer: Observer,
+        *,
+        standing: Callable[[], Standing],
+        same_symbol: SameSymbol,
+        stored: Callable[[str], Progress | None],
+        report: Callable[[Sequence[Progress]], None],
+        remember: Callable[[Sequence[Commanded]], None],
+        tell: Callable[[Scope, str], None],
+        timeout: float,
+        check_seconds: float,
+    ) -> None:
+        """*remember* has what was commanded written; *tell* tells people about a part.  ``timeout``: seconds for one
+        request, and what a silent engine is waited for.  ``check_seconds``: how often it is looked at.
+        """
+        self.engine, self.target = engine, target
+        self._clock, self._observer = clock, observer
+        self._standing, self._same_symbol, self._stored = standing, same_symbol, stored
+        self._report, self._remember, self._tell = report, remember, tell
+        self._timeout, self._check_seconds = timeout, check_seconds
+        self._parts = {part.scope: _Part() for part in target.parts}
+        self._rows: dict[str, Progress] = {}
+        self._wake = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        self._epoch: int | None = None
+        self._loaded = False
+        self._revision = 0
+        self._look_at = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"engine-{target.name}", daemon=True)
+
+    # -- what the service calls -------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the loop."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop; a request under way may still finish."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._timeout * 2)
+
+    def hold(self, epoch: int | None, commanded: Sequence[Commanded] | None = None) -> None:
+        """Look after the engine under this epoch of its lease (None: another process does).
+
+        *commanded* is what the store has; None while it cannot be read: then the engine may be stopped, not started.
+        """
+        with self._wake:
+            if epoch != self._epoch:
+                self._epoch, self._revision, self._loaded = epoch, 0, False
+                self._parts = {part.scope: _Part() for part in self.target.parts}
+                self._rows.clear()
+            if commanded is not None and not self._loaded:
+                self._loaded = True
+                for row in commanded:
+                    part = self._parts.get(row.part)
+                    if part is not None and part.told is State.NORMAL:
+                        part.told, part.stopped_before = row.state, row.stopped_before
+            self._woken = True
+            self._wake.notify_all()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it knows what the engine was told before."""
+        return self._loaded
+
+    def wake(self, *, decided_here: bool = False) -> None:  # noqa: ARG002 - the same call as the account's
+        """Look at the switches again."""
+        with self._wake:
+            self._woken = True
+            self._wake.notify_all()
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._stopping and not self._woken:
+                    wait = self._seconds_to_wait()
+                    if wait is not None and wait <= 0:
+                        break
+                    self._wake.wait(wait)
+                if self._stopping:
+                    return
+                self._woken = False
+                if self._epoch is None:
+                    continue
+            try:
+                self._round()
+            except Exception:  # one of the named borders: the loop must outlive any fault of an adapter
+                log.exception("engine.fault", engine=self.target.name)
+                self._observer.fault("engine")
+                with self._wake:
+                    self._wake.wait(1.0)
+
+    def _seconds_to_wait(self) -> float | None:
+        """Until something is due by itself. Lock held."""
+        if self._epoch is None:
+            return None
+        times = [part.retry_at for part in self._parts.values() if part.retry_at]
+        times += [part.asked_at + self._timeout for part in self._parts.values() if part.asked_at is not None]
+        now = self._clock.monotonic()
+        return min([*(at for at in times if at > now), self._look_at]) - now
+
+    def _round(self) -> None:
+        """Send what is due, one command at a time; then look at the engine, if it is time for that."""
+        while not self._stopping:
+            standing = self._standing()
+            desired = states(self.target, standing.switches, self._same_symbol)
+            self._tell_progress(standing)
+            if self.target.shadow:
+                self._look_at = self._clock.monotonic() + self._check_seconds
+                return
+            now = self._clock.monotonic()
+            self._leave_what_others_stopped(desired)
+            told = {scope: part.told for scope, part in self._parts.items() if self._loaded and not part.stopped_before}
+            confirmed = {scope: part.confirmed for scope, part in self._parts.items()}
+            command = next_command(desired, confirmed, told, lambda scope: self._parts[scope].retry_at <= now)
+            if command is None:
+                break
+            self._send(command, desired)
+        if self._clock.monotonic() >= self._look_at:
+            self._look()
+            self._woken = self._woken or self._something_runs()
+
+    def _leave_what_others_stopped(self, desired: Mapping[Scope, State]) -> None:
+        """A part that somebody else stopped is neither started, nor made freer by a milder command."""
+        for scope, part in self._parts.items():
+            wanted = desired[scope]
+            if part.stopped_before and wanted is State.NORMAL and part.told is not State.NORMAL and self._loaded:
+                part.told, part.confirmed, part.stopped_before = State.NORMAL, State.NORMAL, False
+                self._write(scope)
+                self._tell(scope, "it stays stopped: somebody else had stopped it before")
+            elif wanted is State.DEGRADED and part.told is State.NORMAL and part.observed is EngineState.BLOCKED:
+                part.confirmed = wanted
+
+    def _send(self, command: Command, desired: Mapping[Scope, State]) -> None:
+        now = self._clock.monotonic()
+        meant = list(self._parts) if command.part == GLOBAL else [command.part]
+        tightens = command.state is not State.NORMAL and any(
+            self._parts[scope].confirmed.rank < command.state.rank for scope in meant
+        )
+        for scope in meant:
+            part = self._parts[scope]
+            part.asked_at = part.asked_at or now
+            part.tries += 1
+            if tightens and part.told.rank < command.state.rank:
+                if part.told is State.NORMAL:
+                    part.stopped_before = part.observed is not None and part.observed.rank >= _ASKED[command.state].rank
+                # Noted before it is sent: after a crash in between, somebody must start it again.
+                part.told = command.state
+        if tightens:
+            self._write(*meant)
+        error: AndonError | None = None
+        state = EngineState.UNKNOWN
+        try:
+            state = self._call(command)
+        except AndonError as fault:
+            error = fault
+        now = self._clock.monotonic()
+        if error is None and self._confirms(state, command):
+            self._observer.engine(self.target.name, up=True)
+            for scope in meant:
+                self._parts[scope] = _confirmed(self._parts[scope], command.state, state)
+            self._write(*meant)
+            log.info("engine.confirmed", engine=self.target.name, part=str(command.part), state=state.value)
+            return
+        why = str(error) if error is not None else f"it answered {state.value}"
+        log.warning("engine.not_confirmed", engine=self.target.name, part=str(command.part), error=why)
+        silent = error is not None and not isinstance(error, PermanentError)
+        # An engine that does not answer is silent for all of its parts.
+        for scope, part in self._parts.items():
+            if scope in meant or (silent and desired[scope].rank > part.confirmed.rank):
+                part.asked_at = part.asked_at or now
+                part.error = why
+            if scope in meant:
+                part.retry_at = now + min(0.1 * 2 ** min(part.tries, 10), SLOWEST_RETRY_SECONDS)
+        if command.state is State.NORMAL and self._parts[meant[0]].tries == 1:
+            self._tell(command.part, f"it is not trading again yet: {why}")
+
+    def _call(self, command: Command) -> EngineState:
+        standing = self._standing()
+        held = [one.trip_id for one in standing.switches if one.state is command.state]
+        match command.state:
+            case State.HALTED:
+                return self.engine.block(command.part, f"trip {held[0] if held else ''}", self._timeout)
+            case State.DEGRADED:
+                return self.engine.reduce_only(command.part, f"trip {held[0] if held else ''}", self._timeout)
+            case State.NORMAL:
+                return self.engine.resume(command.part, "resumed", self._timeout)
+
+    @staticmethod
+    def _confirms(state: EngineState, command: Command) -> bool:
+        if command.state is State.NORMAL:
+            return state is EngineState.RUNNING
+        # Blocked is more than was asked for by `reduce`, and good.
+        return state.rank >= _ASKED[command.state].rank
+
+    def _look(self) -> None:
+        """See what the engine does: one that was stopped and trades again is stopped again, and people are told."""
+        self._look_at = self._clock.monotonic() + self._check_seconds
+        if not self.engine.capabilities.status:
+            return
+        try:
+            seen = self.engine.status(tuple(self._parts), self._timeout)
+        except AndonError as error:
+            # A dead engine sends no orders, and the sweep would see them.
+            self._observer.engine(self.target.name, up=False)
+            log.info("engine.status_unknown", engine=self.target.name, reason=error.reason)
+            return
+        self._observer.engine(self.target.name, up=True)
+        for scope, state in seen.items():
+            part = self._parts[scope]
+            part.observed = state
+            part.runs = (
+                part.confirmed is not State.NORMAL
+                and state is not EngineState.UNKNOWN
+                and state.rank < _ASKED[part.confirmed].rank
+            )
+            if part.runs:
+                part.confirmed, part.retry_at, part.asked_at = State.NORMAL, 0.0, None
+
+    def _something_runs(self) -> bool:
+        return any(part.runs for part in self._parts.values())
+
+    # -- telling ----------------------------------------------------------------------------------------------------
+
+    def _tell_progress(self, standing: Standing) -> None:
+        rows = []
+        here = set()
+        for switch in standing.switches:
+            trip = standing.trips.get(switch.trip_id or "")
+            parts = parts_of(self.target, switch.scope, self._same_symbol) if trip is not None else ()
+            if trip is None or not parts:
+                continue
+            here.add(trip.id)
+            row = self._row(trip, switch.state, parts, standing.received.get(trip.id, 0.0))
+            if row is not None:
+                rows.append(row)
+        self._rows = {trip_id: row for trip_id, row in self._rows.items() if trip_id in here}
+        if rows:
+            self._report(rows)
+
+    def _row(self, trip: Trip, state: State, parts: Sequence[Scope], received: float) -> Progress | None:
+        """The row of one trip, or None when nothing changed."""
+        now = self._clock.monotonic()
+        mine = [self._parts[scope] for scope in parts]
+        waiting = [part for part in mine if part.confirmed.rank < state.rank]
+        why = next((part.error for part in waiting if part.error), "")
+        if self.target.shadow:
+            stage, why = Stage.SHADOW, ""
+        elif not waiting:
+            stage, why = Stage.STOPPED, ""
+        elif any(part.runs for part in waiting):
+            stage, why = Stage.LEFT, "it trades again"
+        elif all(part.asked_at is not None and now - part.asked_at >= self._timeout for part in waiting):
+            stage = Stage.UNKNOWN
+        else:
+            stage = Stage.WAITING
+        before = self._rows.get(trip.id) or self._stored(trip.id)
+        # What an earlier epoch confirmed stands while this one has asked and was not answered yet.
+        resting = before is not None and trip.id not in self._rows and before.stage is Stage.STOPPED
+        if before is not None and resting and stage is Stage.WAITING:
+            return None
+        if before is not None and before.stage is stage and before.detail.get("why", "") == why:
+            self._rows[trip.id] = before
+            return None
+        before = before or Progress(trip.id, self.target.name, TargetKind.ENGINE)
+        self._revision += 1
+        row = replace(
+            before,
+            stage=stage,
+            since=self._clock.now(),
+            late=stage is Stage.UNKNOWN,
+            detail={"why": why} if why else {},
+            epoch=self._epoch or 0,
+            revision=self._revision,
+        )
+        if stage is Stage.STOPPED:
+            row = row.reached("stopped", now - received)
+        self._rows[trip.id] = row
+        return row
+
+    def _write(self, *scopes: Scope) -> None:
+        self._revision += 1
+        now = self._clock.now()
+        self._remember(
+            [
+                Commanded(
+                    self.target.name,
+                    scope,
+                    self._parts[scope].told,
+                    self._parts[scope].stopped_before,
+                    now,
+                    self._epoch or 0,
+                    self._revision,
+                )
+                for scope in scopes
+            ]
+        )
+
+
+def _confirmed(part: _Part, state: State, answered: EngineState) -> _Part:
+    """The part after it confirmed *state*."""
+    tightened = part.told.rank <= state.rank
+    return _Part(
+        told=state,
+        confirmed=state,
+        stopped_before=part.stopped_before and tightened and state is not State.NORMAL,
+        observed=answered,
+    )

@@ -1,0 +1,157 @@
+"""What must hold, computed from all switches: pure functions, and the configured targets that they speak of.
+
+Nothing here is remembered.  A reconciler asks again whenever anything changed, and whatever the order of trips, resumes
+and expiries was, the answer is that of the switches as they are: the strictest one that covers a thing decides.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Trip
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTarget:
+    """A venue account as configured; ``shadow``: nothing is sent to it."""
+
+    name: str
+    venue: str
+    account: str
+    shadow: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """Everything in this account."""
+        return Scope.of({"venue": self.venue, "account": self.account})
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePart:
+    """One part of an engine that it can be told about.
+
+    ``scope`` names it, in configured values of the labels that the engine knows (`GLOBAL`: the whole engine).
+    ``places`` is what trades in it: scopes with every label that the configuration gives.
+    """
+
+    scope: Scope
+    places: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTarget:
+    """An engine as configured, cut into the parts that it can be told about; there is at least one."""
+
+    name: str
+    scope: Scope
+    parts: tuple[EnginePart, ...]
+    shadow: bool = False
+
+
+SameSymbol = Callable[[Scope, str], bool]
+"""Whether the symbol of a place may be the one that a label names; True where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Everything that is configured; ``traders`` are the (strategy, venue, account) that somebody trades as."""
+
+    engines: tuple[EngineTarget, ...] = ()
+    accounts: tuple[AccountTarget, ...] = ()
+    traders: frozenset[tuple[str, str, str]] = frozenset()
+
+    def accounts_of(self, scope: Scope) -> tuple[AccountTarget, ...]:
+        """The venue accounts that *scope* reaches; none for a strategy that trades nowhere we know of."""
+        strategy = scope.get("strategy")
+        return tuple(
+            one
+            for one in self.accounts
+            if one.scope.overlaps(scope) and (strategy is None or (strategy, one.venue, one.account) in self.traders)
+        )
+
+    def engines_of(self, scope: Scope) -> tuple[EngineTarget, ...]:
+        """The engines that *scope* reaches."""
+        return tuple(one for one in self.engines if one.scope.overlaps(scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The switches that are not NORMAL, at one moment, with the trips that brought them where they are.
+
+    ``received`` is, for each trip, the monotonic time in this process that stands for its receipt.
+    """
+
+    switches: tuple[Switch, ...] = ()
+    trips: Mapping[str, Trip] = field(default_factory=dict)
+    received: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What one switch asks of one venue account: nothing in ``scope`` that ``action`` does not allow."""
+
+    trip: Trip
+    scope: Scope
+    action: Action
+    keep_protective: bool
+    received: float
+
+
+def goals(account: AccountTarget, targets: Targets, standing: Standing) -> tuple[Goal, ...]:
+    """What must hold in *account*: one goal for each switch that reaches it."""
+    return tuple(
+        Goal(trip, switch.scope, switch.action, switch.keep_protective, standing.received.get(trip.id, 0.0))
+        for switch in standing.switches
+        if switch.action is not None
+        and (trip := standing.trips.get(switch.trip_id or "")) is not None
+        and account in targets.accounts_of(switch.scope)
+    )
+
+
+def states(engine: EngineTarget, switches: Iterable[Switch], same_symbol: SameSymbol) -> dict[Scope, State]:
+    """What must hold in each part of *engine*: the worst state of all switches that reach anything in it."""
+    found = dict.fromkeys((part.scope for part in engine.parts), State.NORMAL)
+    for switch in switches:
+        for part in parts_of(engine, switch.scope, same_symbol):
+            found[part] = max(found[part], switch.state, key=lambda state: state.rank)
+    return found
+
+
+def parts_of(engine: EngineTarget, scope: Scope, same_symbol: SameSymbol) -> tuple[Scope, ...]:
+    """The parts of *engine* in which something of *scope* may trade.
+
+    A scope that overlaps the engine and none of its parts (a strategy that nobody configured) means all of them: an
+    engine that cannot be told precisely is stopped more widely, never less.
+    """
+    if not engine.scope.overlaps(scope):
+        return ()
+    reached = tuple(
+        part.scope for part in engine.parts if any(_may_meet(place, scope, same_symbol) for place in part.places)
+    )
+    return reached or tuple(part.scope for part in engine.parts)
+
+
+def cut(engine: Scope, labels: Iterable[str], places: Iterable[Scope]) -> tuple[EnginePart, ...]:
+    """The parts of an engine that can be told about *labels* and in which *places* are traded.
+
+    Where one of the places leaves such a label free, only the whole engine is left to be told.
+    """
+    known = set(labels)
+    inside = [place for place in places if place.overlaps(engine)]
+    parts: dict[Scope, list[Scope]] = {}
+    for place in inside:
+        named = Scope(tuple((name, value) for name, value in place.constraints if name in known))
+        parts.setdefault(named, []).append(place)
+    if not parts or GLOBAL in parts or len({len(part.constraints) for part in parts}) > 1:
+        return (EnginePart(GLOBAL, tuple(inside) or (engine,)),)
+    return tuple(EnginePart(scope, tuple(found)) for scope, found in sorted(parts.items()))
+
+
+def _may_meet(place: Scope, scope: Scope, same_symbol: SameSymbol) -> bool:
+    symbol = scope.get("symbol")
+    if symbol is None or place.get("symbol") is None:
+        return place.overlaps(scope)
+    rest = Scope(tuple((name, value) for name, value in scope.constraints if name != "symbol"))
+    return place.overlaps(rest) and same_symbol(place, symbol)

@@ -1,0 +1,1 @@
+"""The one page from what came in to what is answered, and what belongs to it."""
