@@ -16,13 +16,15 @@ class VenueKind:
     """``options``: the model of ``venues[].options``; ``build(name, venue, account, mode, options, clock)`` makes one.
 
     ``build`` reads secrets but calls nobody; it raises `webhook.errors.PermanentError` for what cannot be right.
+    ``coverage_fault(options)`` says what of such an account can never be verified, and the remedy; None: nothing.
     """
 
     options: type[BaseModel]
     build: Callable[..., Venue]
+    coverage_fault: Callable[..., str | None]
 
 
 VENUES: dict[str, VenueKind] = {
-    "ccxt": VenueKind(ccxt_options.Options, ccxt_venue.build),
-    "paper": VenueKind(paper.PaperOptions, paper.build),
+    "ccxt": VenueKind(ccxt_options.Options, ccxt_venue.build, ccxt_venue.coverage_fault),
+    "paper": VenueKind(paper.PaperOptions, paper.build, paper.coverage_fault),
 }

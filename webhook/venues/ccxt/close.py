@@ -6,8 +6,8 @@ from typing import Any
 
 from webhook.actions.port import Fill, ReduceOrder, Side
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.venues.ccxt.read import Reader
 from webhook.venues.ccxt.parse import decimal, step, whole
+from webhook.venues.ccxt.read import Reader
 
 
 class Reducer:

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 
 from webhook.errors import AndonError, TemporaryError, UnknownOutcomeError
-from webhook.venues.ccxt.faults import translate
 from webhook.net.attempt import retry_after
+from webhook.venues.ccxt.faults import translate
 
 PREPARE_TIMEOUT_MS = 60_000
 """What ccxt itself is told: every deadline is kept here, because ccxt has one timeout for markets and cancels alike."""

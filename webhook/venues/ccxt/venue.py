@@ -10,29 +10,32 @@ import contextlib
 import difflib
 import logging
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from webhook.actions.port import (
     CancelReport,
+    Coverage,
     Fill,
     OpenOrder,
-    Position,
+    OrdersRead,
+    PositionsRead,
     Quote,
     ReduceOrder,
     Sent,
-    VenueCapabilities,
 )
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
+from webhook.net.loop import LoopThread
 from webhook.venues.ccxt import library
 from webhook.venues.ccxt.cancel import Canceller, Means, Tally
-from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
-from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Reach, note_answer
-from webhook.venues.ccxt.read import Reader
 from webhook.venues.ccxt.close import Reducer
+from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Reach, note_answer
+from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
+from webhook.venues.ccxt.read import Reader
 from webhook.venues.ccxt.tables import (
     BATCH_SIZES,
     BATCH_TRIGGER,
@@ -46,7 +49,6 @@ from webhook.venues.ccxt.tables import (
     books_of,
     wide_markets,
 )
-from webhook.net.loop import LoopThread
 
 T = TypeVar("T")
 
@@ -56,6 +58,17 @@ _WARM_AT_MOST = 32
 
 # ccxt writes whole requests, keys and signatures included, to its log at DEBUG.
 logging.getLogger("ccxt").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCapabilities:
+    """What the account can do; goes away with the data files of the exchanges."""
+
+    books: tuple[str, ...]
+    positions: bool
+    account_wide_cancel: bool
+    account_wide_read: bool
+    batch_cancel: bool
 
 
 class CcxtVenue:
@@ -120,15 +133,30 @@ class CcxtVenue:
 
         return self._cancel(work, sent, timeout) if orders else CancelReport()
 
-    def open_orders(self, symbols: Sequence[str] | None, timeout: float) -> tuple[OpenOrder, ...]:
-        """Read every book: complete, or it raises."""
-        return self._run(lambda deadline: self._reader.open_orders(symbols, deadline), timeout)
+    def resolve(self, symbol: str) -> frozenset[str] | None:
+        """Not known yet."""
+        markets = self._exchange.markets if self._reader.loaded else None
+        return None if markets is None else frozenset({symbol}) & frozenset(markets)
 
-    def positions(self, symbols: Sequence[str] | None, timeout: float) -> tuple[Position, ...]:
+    def order_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:  # noqa: ARG002
+        """Not known until each exchange has its data file."""
+        return None
+
+    def position_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:  # noqa: ARG002
+        """Not known until each exchange has its data file."""
+        return None
+
+    def open_orders(self, symbols: Collection[str] | None, timeout: float) -> OrdersRead:
+        """Read every book: complete, or it raises."""
+        wanted = None if symbols is None else sorted(symbols)
+        orders = self._run(lambda deadline: self._reader.open_orders(wanted, deadline), timeout)
+        return OrdersRead(orders, Coverage())
+
+    def positions(self, symbols: Collection[str] | None, timeout: float) -> PositionsRead:
         """Read the positions that are not zero: complete, or it raises; empty on spot."""
-        if not self.capabilities.positions:
-            return ()
-        return self._run(lambda deadline: self._reader.positions(symbols, deadline), timeout)
+        wanted = None if symbols is None else sorted(symbols)
+        found = self._run(lambda deadline: self._reader.positions(wanted, deadline), timeout)
+        return PositionsRead(found, Coverage())
 
     def quote(self, symbol: str, depth_band: Decimal, timeout: float) -> Quote:
         """Read the book of *symbol*."""
@@ -258,6 +286,11 @@ def build(*, name: str, venue: str, account: str, mode: str, options: Options, c
     if options.urls:
         exchange.urls["api"] = exchange.deep_extend(exchange.urls["api"], options.urls)
     return CcxtVenue(name, venue, account, mode=mode, options=options, clock=clock, exchange=exchange)
+
+
+def coverage_fault(options: Options) -> str | None:
+    """What of this account can never be verified."""
+    return f"the books of {options.exchange} are not known yet"
 
 
 def _noting(base: Any) -> Any:
