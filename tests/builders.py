@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+
 from webhook.access.principal import Principal, Role
+from webhook.access.resume import ResumeRequest
 from webhook.actions.port import OpenOrder, Position, Side
 from webhook.intake.alert import Alert, AlertStatus, fingerprint
-from webhook.killswitch.port import Episode, ResumeRequest, Step, StepKind, Switch, Trip
-from webhook.killswitch.states import Action, State
-from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
+from webhook.intake.episode import Episode
 from webhook.killswitch.scope import Scope
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import Progress, TargetKind, Trip
+from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 """A moment that tests agree on."""
@@ -123,16 +127,10 @@ def a_trip(trip_id: str = "", **changes: Any) -> Trip:
     return Trip(trip_id or f"trip-{next(_numbers)}", **(defaults | changes))
 
 
-def a_step(trip_id: str = "trip-1", **changes: Any) -> Step:
-    """A pending first cancel at one venue account."""
-    defaults: dict[str, Any] = {
-        "id": f"step-{next(_numbers):06}",
-        "kind": StepKind.CANCEL,
-        "target": "sandbox-mm",
-        "order": 0,
-        "deadline": NOW + timedelta(seconds=10),
-    }
-    return Step(trip_id=trip_id, **(defaults | changes))
+def a_row(trip_id: str = "trip-1", target: str = "sandbox-mm", **changes: Any) -> Progress:
+    """How far a trip is at one venue account: nothing was answered yet."""
+    defaults: dict[str, Any] = {"kind": TargetKind.ACCOUNT, "epoch": 1, "revision": 1}
+    return Progress(trip_id, target, **(defaults | changes))
 
 
 def an_episode(**changes: Any) -> Episode:
@@ -140,6 +138,7 @@ def an_episode(**changes: Any) -> Episode:
     defaults: dict[str, Any] = {
         "fingerprint": "0123456789abcdef",
         "starts_at": NOW,
+        "name": "TradingDrawdownBreached",
         "status": "firing",
         "outcome": "tripped",
         "first_seen": NOW,

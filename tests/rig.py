@@ -8,17 +8,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from webhook.killswitch.trip import Progress, Trip, TripStatus
+
 from tests.builders import an_alert
 from webhook.bootstrap import Assembly, build
 from webhook.engines.paper import PaperEngine
-from webhook.intake.alert import Alert, Batch
-from webhook.killswitch.port import Trip, TripStatus
-from webhook.service import Receipt, Service
+from webhook.intake.alert import Alert, AlertStatus, Batch
+from webhook.service.queries import Queries, TripView
+from webhook.service.resume import Resumes
+from webhook.service.service import Receipt, Service
 from webhook.settings import load
 from webhook.venues.paper import PaperVenue
 
@@ -165,45 +168,71 @@ class Rig:
     assembly: Assembly
     prometheus: FakePrometheus
     folder: Path
+    delivered: list[Alert] = field(default_factory=list)
 
     @property
     def service(self) -> Service:
         return self.assembly.service
 
+    @property
+    def resumes(self) -> Resumes:
+        return self.assembly.resumes
+
+    @property
+    def queries(self) -> Queries:
+        return self.assembly.queries
+
     def venue(self, name: str) -> PaperVenue:
-        venue = self.service.parts.lines.accounts[name].venue
+        venue = self.assembly.accounts[name].venue
         assert isinstance(venue, PaperVenue)
         return venue
 
     @property
     def engine(self) -> PaperEngine:
-        engine = self.service.parts.lines.engines["engine"].engine
+        engine = self.assembly.engines["engine"].engine
         assert isinstance(engine, PaperEngine)
         return engine
 
     def deliver(self, *alerts: Alert, truncated: int = 0) -> Receipt:
         """As if Alertmanager had delivered these."""
+        self.delivered += [alert for alert in alerts if alert.status is AlertStatus.FIRING]
         return self.service.receive(Batch(alerts, "kill", "{}", truncated, "alertmanager"), datetime.now(UTC))
+
+    def all_resolve(self) -> None:
+        """As if Alertmanager said that everything it brought has ended."""
+        ended, self.delivered = self.delivered, []
+        if ended:
+            now = datetime.now(UTC)
+            self.deliver(*(replace(alert, status=AlertStatus.RESOLVED, ends_at=now) for alert in ended))
 
     def trip(self, **labels: str) -> Trip:
         """Deliver one firing alert that trips, and return its trip."""
         outcome = self.deliver(an_alert(starts_at=datetime.now(UTC), **labels)).outcomes[0]
         assert outcome.outcome == "tripped", outcome
-        return self.now(outcome.trip_id)
+        return self.view(outcome.trip_id).trip
 
-    def now(self, trip_id: str | None) -> Trip:
-        detail = self.service.trip_detail(trip_id or "")
-        assert detail is not None
-        return detail.trip
+    def view(self, trip: Trip | str | None) -> TripView:
+        """All that is known of a trip now."""
+        found = self.queries.trip(trip.id if isinstance(trip, Trip) else trip or "")
+        assert found is not None
+        return found
 
-    def until_verified(self, trip: Trip, seconds: float = 10.0) -> Trip:
-        """Wait until the trip is verified, and return it."""
-        until(lambda: self.now(trip.id).status is TripStatus.VERIFIED, seconds, lambda: str(self.now(trip.id)))
-        return self.now(trip.id)
+    def status(self, trip: Trip) -> TripStatus:
+        """How far a trip is now."""
+        return self.view(trip).verdict.status
+
+    def row(self, trip: Trip, target: str) -> Progress:
+        """How far a trip is at one target now."""
+        return next(row for row in self.view(trip).rows if row.target == target)
+
+    def until_verified(self, trip: Trip, seconds: float = 10.0) -> TripView:
+        """Wait until the trip is verified, and return what is known of it."""
+        until(lambda: self.status(trip) is TripStatus.VERIFIED, seconds, lambda: str(self.view(trip)))
+        return self.view(trip)
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         """The bodies of the journal's records of one kind."""
-        return [record.body for record in self.service.records(limit=100_000) if record.kind == kind]
+        return [record.body for record in self.queries.records(limit=100_000) if record.kind == kind]
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from webhook.actions.flatten import FlattenLimits
 from webhook.actions.port import Engine, Venue
 from webhook.clock import Clock, SystemClock
 from webhook.durability.group_commit import GroupCommit
-from webhook.durability.port import Store
 from webhook.engines import ENGINES
 from webhook.errors import AndonError
 from webhook.killswitch.desired import AccountTarget, EngineTarget, Targets, cut
@@ -61,6 +60,7 @@ class Assembly:
     commit: GroupCommit
     accounts: Mapping[str, AccountReconciler]
     engines: Mapping[str, EngineReconciler]
+    prometheus: PrometheusAlerts
     edges: tuple[Any, ...]
 
     def start(self) -> None:
@@ -134,38 +134,40 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
 
     def wake(*, decided_here: bool) -> None:
         # Cancels first: an engine that is slow to be woken must not stand before them.
-        for one in (*accounts.values(), *engines.values()):
-            one.wake(decided_here=decided_here)
+        for account in accounts.values():
+            account.wake(decided_here=decided_here)
+        for engine in engines.values():
+            engine.wake()
 
     probes = Probes(telemetry, clock, partial(wake, decided_here=False))
     by_name = {venue.name: venue for venue in edges.venues}
-    for account in targets.accounts:
-        accounts[account.name] = AccountReconciler(
-            by_name[account.name],
-            account,
+    for place in targets.accounts:
+        accounts[place.name] = AccountReconciler(
+            by_name[place.name],
+            place,
             attribution,
             _account_limits(settings),
             clock,
             probes,
             targets=targets,
             standing=in_flight.standing,
-            stored=partial(_row_at, in_flight, account.name),
+            stored=partial(_row_at, in_flight, place.name),
             engines_stopped=in_flight.engines_stopped,
             report=recorder.report,
         )
     same_symbol = _same_symbol(edges.venues)
-    for engine, target in zip(edges.engines, targets.engines, strict=True):
-        engines[engine.name] = EngineReconciler(
-            engine,
+    for program, target in zip(edges.engines, targets.engines, strict=True):
+        engines[program.name] = EngineReconciler(
+            program,
             target,
             clock,
             probes,
             standing=in_flight.standing,
             same_symbol=same_symbol,
-            stored=partial(_row_at, in_flight, engine.name),
+            stored=partial(_row_at, in_flight, program.name),
             report=recorder.report,
             remember=recorder.remember,
-            tell=partial(recorder.tell_engine_trouble, engine.name),
+            tell=partial(recorder.tell_engine_trouble, program.name),
             timeout=settings.limits.block_timeout_seconds,
             check_seconds=ENGINE_CHECK_SECONDS,
         )
@@ -233,6 +235,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         commit,
         accounts,
         engines,
+        prometheus,
         (*edges.venues, *edges.engines, *edges.notifiers.values(), prometheus),
     )
 

@@ -23,8 +23,8 @@ from gunicorn.config import KNOWN_SETTINGS
 from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from webhook.telemetry import logs
 from webhook.settings import ConfigError, Settings
+from webhook.telemetry import logs
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from webhook.killswitch.port import Store
+
 from tests.builders import NOW, a_switch, a_trip
 from webhook.clock import SystemClock
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import Store
 from webhook.storage import open_store
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from webhook.killswitch.port import Store
 
 from tests.builders import NOW, a_switch
 from tests.fakes import FrozenClock
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import Store
 from webhook.storage import open_store
 
 REPOSITORY = Path(__file__).parents[2]

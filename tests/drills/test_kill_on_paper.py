@@ -1,6 +1,7 @@
 """Stories of a kill, told on the paper venue: what is promised in the design, one promise a test."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +13,12 @@ from tests.rig import SHARED, Rig, a_rig, minutes_ago, until
 from webhook.access.principal import Principal, Role
 from webhook.access.refusal import Refusal
 from webhook.actions.port import EngineState, Side
+from webhook.durability.port import Transaction
 from webhook.intake.alert import AlertStatus
-from webhook.killswitch.port import StepKind, StepStatus, Trip, TripStatus
-from webhook.killswitch.states import Action, State
 from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.stage import Stage
+from webhook.killswitch.states import Action, State
+from webhook.killswitch.trip import Trip, TripStatus
 
 BTC = "BTC/USDT:USDT"
 MM = Scope.of({"venue": "sandbox", "account": "mm", "strategy": "mm-btc"})
@@ -30,17 +33,18 @@ def rest_orders(rig: Rig, count: int = 5, account: str = "sandbox-mm", prefix: s
 
 
 def left(rig: Rig, account: str = "sandbox-mm") -> int:
-    return len(rig.venue(account).open_orders(None, 1.0))
+    return len(rig.venue(account).open_orders(None, 1.0).orders)
 
 
 def state(rig: Rig, scope: Scope = MM) -> State:
-    return next((one.state for one in rig.service.switches() if one.scope == scope), State.NORMAL)
+    return next((one.state for one in rig.queries.switches() if one.scope == scope), State.NORMAL)
 
 
 def resume(rig: Rig, scope: Scope = MM) -> None:
-    request = rig.service.request_resume(ALICE, scope, "mended")
+    rig.all_resolve()
+    request = rig.resumes.request(ALICE, scope, "mended")
     assert not isinstance(request, Refusal), request
-    approved = rig.service.approve(BOB, request.id)
+    approved = rig.resumes.approve(BOB, request.id)
     assert not isinstance(approved, Refusal), approved
 
 
@@ -54,12 +58,12 @@ def test_a_breach_ends_blocked_empty_flat_and_verified(tmp_path: Path) -> None:
         trip = rig.until_verified(rig.trip())
 
         assert left(rig) == 0
-        assert rig.venue("sandbox-mm").positions(None, 1.0) == ()
+        assert rig.venue("sandbox-mm").positions(None, 1.0).positions == ()
         assert rig.engine.states["mm-btc"] is EngineState.BLOCKED
         assert state(rig) is State.HALTED
-        assert set(trip.stages) == {"received", "stored", "blocked", "first_cancel_sent", "empty", "flat"}
+        assert set(trip.milestones) == {"received", "stored", "stopped", "first_cancel_sent", "empty", "flat"}
         until(lambda: bool(rig.records("trip_verified")))
-        assert rig.service.verify_audit() is None
+        assert rig.queries.verify_audit() is None
 
 
 def test_a_halt_leaves_positions_alone(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_a_halt_leaves_positions_alone(tmp_path: Path) -> None:
         rig.until_verified(rig.trip(kill_action="halt"))
 
         assert left(rig) == 0
-        assert [one.quantity for one in rig.venue("sandbox-mm").positions(None, 1.0)] == [Decimal(-2)]
+        assert [one.quantity for one in rig.venue("sandbox-mm").positions(None, 1.0).positions] == [Decimal(-2)]
 
 
 def test_a_kill_of_one_strategy_leaves_the_orders_of_others(tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_a_kill_of_one_strategy_leaves_the_orders_of_others(tmp_path: Path) -> N
         rest_orders(rig, 2, "sandbox-shared", "by-hand-")
 
         rig.until_verified(rig.trip(kill_action="halt", account="shared", strategy="grid"))
-        kept = {one.client_order_id for one in rig.venue("sandbox-shared").open_orders(None, 1.0)}
+        kept = {one.client_order_id for one in rig.venue("sandbox-shared").open_orders(None, 1.0).orders}
         assert kept == {"trend_0", "trend_1", "trend_2", "by-hand-0", "by-hand-1"}
 
         rig.until_verified(rig.trip(kill_action="halt", account="shared", strategy="", kill_scope="venue,account"))
@@ -119,8 +123,8 @@ def test_not_knowing_is_not_empty(tmp_path: Path) -> None:
 
         trip = rig.trip(kill_action="halt")
 
-        until(lambda: rig.now(trip.id).status is TripStatus.UNVERIFIED)
-        assert rig.now(trip.id).residual["sandbox-mm"]["known"] is False
+        until(lambda: rig.status(trip) is TripStatus.UNVERIFIED)
+        assert rig.row(trip, "sandbox-mm").stage is Stage.UNKNOWN
         until(lambda: "venue=sandbox,account=mm,strategy=mm-btc" in rig.assembly.telemetry.snapshot.unverified)
         until(lambda: bool(rig.records("not_verified")))
 
@@ -138,9 +142,11 @@ def test_an_engine_that_hangs_delays_no_cancel(tmp_path: Path) -> None:
 
         trip = rig.until_verified(rig.trip(kill_action="halt"))
 
-        assert trip.stages["first_cancel_sent"] < 2.0 <= trip.stages["empty"], "the verdict waits, the cancel does not"
-        assert "blocked" not in trip.stages
-        until(lambda: bool(rig.records("block_late")))
+        sent, empty = trip.milestones["first_cancel_sent"], trip.milestones["empty"]
+        assert sent < 2.0 <= empty, "the verdict waits, the cancel does not"
+        assert "stopped" not in trip.milestones
+        assert rig.row(trip.trip, "engine").stage is Stage.UNKNOWN
+        until(lambda: any(one["target"] == "engine" for one in rig.records("not_verified")))
 
 
 def test_an_order_that_comes_through_the_halt_is_cancelled_and_paged(tmp_path: Path) -> None:
@@ -148,25 +154,26 @@ def test_an_order_that_comes_through_the_halt_is_cancelled_and_paged(tmp_path: P
     with a_rig(tmp_path) as rig:
         rig.engine.faults.ignores = True
         rest_orders(rig)
-        trip = rig.until_verified(rig.trip(kill_action="halt"))
+        trip = rig.until_verified(rig.trip(kill_action="halt")).trip
 
         rest_orders(rig, 2)
 
         until(lambda: left(rig) == 0)
         until(lambda: bool(rig.records("halt_broken")))
         assert rig.records("halt_broken")[0]["trip"] == trip.id
+        rig.until_verified(trip)
 
 
 def test_an_engine_that_runs_again_is_stopped_again(tmp_path: Path) -> None:
     """A restarted engine that forgot the halt is told once more, and a person too."""
     with a_rig(tmp_path) as rig:
-        rig.service.parts.lines.engines["engine"].check_seconds = 0.05
+        rig.assembly.engines["engine"].check_seconds = 0.05
         rig.until_verified(rig.trip(kill_action="halt"))
 
-        rig.engine.resume(MM, "somebody pressed the wrong button", 1.0)
+        rig.engine.start("mm-btc")
 
+        until(lambda: any(one["target"] == "engine" for one in rig.records("halt_broken")))
         until(lambda: rig.engine.states["mm-btc"] is EngineState.BLOCKED)
-        until(lambda: any(one["what"] == "runs_again" for one in rig.records("halt_broken")))
 
 
 def test_the_same_alert_from_many_threads_at_once_trips_once(tmp_path: Path) -> None:
@@ -183,7 +190,7 @@ def test_the_same_alert_from_many_threads_at_once_trips_once(tmp_path: Path) -> 
             thread.join()
 
         assert sorted(outcomes) == ["already"] * 39 + ["tripped"]
-        assert len(rig.service.trips()) == 1
+        assert len(rig.queries.trips()) == 1
         assert len(rig.records("tripped")) == 1
 
 
@@ -191,13 +198,13 @@ def test_a_weaker_action_after_a_stronger_one_changes_nothing(tmp_path: Path) ->
     """And a stronger one takes over: halt, then flatten closes the position."""
     with a_rig(tmp_path) as rig:
         rig.venue("sandbox-mm").hold(BTC, Decimal(1))
-        first = rig.until_verified(rig.trip(kill_action="halt"))
-        second = rig.until_verified(rig.trip(kill_action="flatten"))
+        first = rig.until_verified(rig.trip(kill_action="halt")).trip
+        second = rig.until_verified(rig.trip(kill_action="flatten")).trip
         third = rig.deliver(an_alert(alertname="TradingOther", kill_action="halt"))
 
-        assert rig.venue("sandbox-mm").positions(None, 1.0) == ()
+        assert rig.venue("sandbox-mm").positions(None, 1.0).positions == ()
         assert third.outcomes[0].outcome == "already"
-        assert {trip.id: trip.status for trip in rig.service.trips()} == {
+        assert {one.trip.id: one.verdict.status for one in rig.queries.trips()} == {
             first.id: TripStatus.CLOSED,
             second.id: TripStatus.VERIFIED,
         }
@@ -220,21 +227,24 @@ def test_a_resolved_alert_releases_nothing(tmp_path: Path) -> None:
 def test_resuming_takes_two_people_and_a_quiet_prometheus(tmp_path: Path) -> None:
     """One person, a trader, a firing alert or an unknown Prometheus: none of them takes HALTED away."""
     with a_rig(tmp_path) as rig:
-        trip = rig.until_verified(rig.trip(kill_action="halt"))
+        trip = rig.until_verified(rig.trip(kill_action="halt")).trip
         alert = an_alert(starts_at=datetime.now(UTC), kill_action="halt")
+        heard = rig.resumes.request(ALICE, MM, "please")
+        assert isinstance(heard, Refusal), "Alertmanager brought it, and did not say that it ended"
+        rig.all_resolve()
 
         rig.prometheus.fires(alert)
-        firing = rig.service.request_resume(ALICE, MM, "please")
+        firing = rig.resumes.request(ALICE, MM, "please")
         rig.prometheus.alerts.clear()
         rig.prometheus.broken = True
-        unknown = rig.service.request_resume(ALICE, MM, "please")
+        unknown = rig.resumes.request(ALICE, MM, "please")
         rig.prometheus.broken = False
-        request = rig.service.request_resume(ALICE, MM, "mended the quoting")
+        request = rig.resumes.request(ALICE, MM, "mended the quoting")
         assert not isinstance(request, Refusal)
-        alone = rig.service.approve(Principal("ALICE", Role.ADMIN), request.id)
-        trader = rig.service.approve(Principal("tom", Role.TRADER), request.id)
+        alone = rig.resumes.approve(Principal("ALICE", Role.ADMIN), request.id)
+        trader = rig.resumes.approve(Principal("tom", Role.TRADER), request.id)
         rig.prometheus.fires(alert)
-        again = rig.service.approve(BOB, request.id)
+        again = rig.resumes.approve(BOB, request.id)
         rig.prometheus.alerts.clear()
 
         refusals = (firing, unknown, alone, trader, again)
@@ -247,14 +257,14 @@ def test_resuming_takes_two_people_and_a_quiet_prometheus(tmp_path: Path) -> Non
         ]
         assert state(rig) is State.HALTED
 
-        approved = rig.service.approve(BOB, request.id)
+        approved = rig.resumes.approve(BOB, request.id)
 
         assert not isinstance(approved, Refusal)
         assert state(rig) is State.NORMAL
-        assert rig.now(trip.id).status is TripStatus.CLOSED
-        assert rig.engine.states["mm-btc"] is EngineState.RUNNING
+        assert rig.status(trip) is TripStatus.CLOSED
+        until(lambda: rig.engine.states["mm-btc"] is EngineState.RUNNING)
         rest_orders(rig, 1)
-        assert rig.service.parts.lines.busy_with() == set(), "nothing sweeps a resumed scope"
+        assert not rig.assembly.accounts["sandbox-mm"].busy(), "nothing sweeps a resumed scope"
 
 
 def test_resuming_a_part_does_not_start_what_a_wider_halt_holds(tmp_path: Path) -> None:
@@ -266,10 +276,12 @@ def test_resuming_a_part_does_not_start_what_a_wider_halt_holds(tmp_path: Path) 
         rig.until_verified(tripped)
 
         resume(rig)
+        calls = rig.engine.calls
         assert rig.engine.states["mm-btc"] is EngineState.BLOCKED
 
         resume(rig, GLOBAL)
-        assert rig.engine.states["mm-btc"] is EngineState.RUNNING
+        until(lambda: rig.engine.states["mm-btc"] is EngineState.RUNNING)
+        assert rig.engine.calls > calls
 
 
 def test_resuming_the_whole_keeps_a_part_that_is_halted_by_itself(tmp_path: Path) -> None:
@@ -280,18 +292,18 @@ def test_resuming_the_whole_keeps_a_part_that_is_halted_by_itself(tmp_path: Path
 
         resume(rig, GLOBAL)
 
-        assert rig.engine.states == {
-            "mm-btc": EngineState.BLOCKED,
-            "grid": EngineState.RUNNING,
-            "trend": EngineState.RUNNING,
-        }
+        until(
+            lambda: (
+                rig.engine.states
+                == {"mm-btc": EngineState.BLOCKED, "grid": EngineState.RUNNING, "trend": EngineState.RUNNING}
+            )
+        )
 
 
 def test_a_recorded_request_does_not_trip_again_what_people_released(tmp_path: Path) -> None:
     """Unless Prometheus says that the alert fires now: then it is no replay."""
-    with a_rig(tmp_path, prometheus={"url": "http://127.0.0.1:9", "poll_seconds": 0}) as rig:
-        rig.service.parts.prometheus._url = f"{rig.prometheus.url}/api/v1/alerts"  # type: ignore[attr-defined]
-        alert = an_alert(starts_at=minutes_ago(1), kill_action="halt")
+    with a_rig(tmp_path) as rig:
+        alert = an_alert(starts_at=datetime.now(UTC), kill_action="halt")
         rig.deliver(alert)
         resume(rig)
 
@@ -299,7 +311,57 @@ def test_a_recorded_request_does_not_trip_again_what_people_released(tmp_path: P
         assert state(rig) is State.NORMAL
 
         rig.prometheus.fires(alert)
+        until(lambda: (batch := rig.assembly.prometheus.latest()) is not None and bool(batch.alerts))
         assert rig.deliver(alert).outcomes[0].outcome == "tripped"
+
+
+def test_an_alert_that_nobody_resolved_is_no_replay(tmp_path: Path) -> None:
+    """An alert of a second Prometheus is in no list that we read.  While it is heard nobody resumes; if it went silent
+    without an end and people resumed, it kills again when it is heard again."""
+    with a_rig(tmp_path) as rig:
+        alert = an_alert(starts_at=datetime.now(UTC), kill_action="halt", cluster="second")
+        rig.deliver(alert)
+        rig.delivered.clear()
+        heard = rig.resumes.request(ALICE, MM, "please")
+        assert isinstance(heard, Refusal)
+        assert heard.code == "still_firing"
+
+        def silent_for_long(tx: Transaction) -> None:
+            episode = tx.episode(alert.fingerprint, alert.starts_at)
+            assert episode is not None
+            tx.put_episode(replace(episode, last_seen=minutes_ago(10)))
+
+        rig.assembly.commit.write_durably(silent_for_long)
+        resume(rig)
+        assert state(rig) is State.NORMAL
+
+        assert rig.deliver(alert).outcomes[0].outcome == "tripped"
+
+
+def test_an_alert_that_fires_again_voids_a_request_to_resume(tmp_path: Path) -> None:
+    """The latch holds already, but the facts are not those that the first person spoke of."""
+    with a_rig(tmp_path) as rig:
+        rig.until_verified(rig.trip(kill_action="halt"))
+        rig.all_resolve()
+        request = rig.resumes.request(ALICE, MM, "mended")
+        assert not isinstance(request, Refusal)
+
+        again = an_alert(alertname="TradingOther", starts_at=datetime.now(UTC), kill_action="halt")
+        assert rig.deliver(again).outcomes[0].outcome == "already"
+        rig.all_resolve()
+        refused = rig.resumes.approve(BOB, request.id)
+
+        assert isinstance(refused, Refusal)
+        assert refused.code == "void"
+        assert state(rig) is State.HALTED
+
+        by_hand = rig.resumes.request(ALICE, MM, "mended now")
+        assert not isinstance(by_hand, Refusal)
+        carol = rig.service.trip(Principal("carol", Role.TRADER), Action.HALT, MM, "I do not trust it yet")
+        assert isinstance(carol, Refusal)
+        refused = rig.resumes.approve(BOB, by_hand.id)
+        assert isinstance(refused, Refusal)
+        assert refused.code == "void"
 
 
 def test_reduce_takes_away_only_what_adds_exposure_and_may_end_by_itself(tmp_path: Path) -> None:
@@ -315,7 +377,7 @@ def test_reduce_takes_away_only_what_adds_exposure_and_may_end_by_itself(tmp_pat
 
         assert isinstance(tripped, Trip)
         rig.until_verified(tripped)
-        assert {one.client_order_id for one in venue.open_orders(None, 1.0)} == {"mm-btc_exit"}
+        assert {one.client_order_id for one in venue.open_orders(None, 1.0).orders} == {"mm-btc_exit"}
         assert rig.engine.states["mm-btc"] is EngineState.REDUCE_ONLY
         assert state(rig) is State.DEGRADED
         until(lambda: state(rig) is State.NORMAL)
@@ -330,18 +392,15 @@ def test_shadow_sends_nothing_and_tells_what_it_would_have_done(tmp_path: Path) 
 
         trip = rig.trip()
 
-        until(lambda: rig.now(trip.id).status is TripStatus.SHADOW)
+        until(lambda: rig.status(trip) is TripStatus.SHADOW)
         assert left(rig) == 5
         assert rig.engine.states["mm-btc"] is EngineState.RUNNING
         assert state(rig) is State.HALTED
-        detail = rig.service.trip_detail(trip.id)
-        assert detail is not None
-        cancel = next(step for step in detail.steps if step.kind is StepKind.CANCEL)
-        assert (cancel.status, cancel.result["would_cancel"], cancel.result["would_close"]) == (
-            StepStatus.SKIPPED,
-            5,
-            1,
-        )
+        row = rig.row(trip, "sandbox-mm")
+        assert (row.stage, row.orders, row.positions) == (Stage.SHADOW, 5, 1)
+        listed = row.detail["orders"][0]
+        assert (listed["client_order_id"], listed["owner"], listed["notional"]) == ("mm-btc_0", "mm-btc", "9.0")
+        assert row.detail["positions"][0]["quantity"] == "1"
 
 
 def test_an_alert_without_the_label_its_scope_names_is_refused_loudly(tmp_path: Path) -> None:
@@ -351,7 +410,7 @@ def test_an_alert_without_the_label_its_scope_names_is_refused_loudly(tmp_path: 
 
         assert outcome.outcome == "refused"
         assert "strategy" in outcome.reason
-        assert rig.service.switches() == ()
+        assert rig.queries.switches() == ()
         assert rig.records("alert_refused")[0]["code"] == "missing_label"
         assert (
             rig.assembly.telemetry.registry.get_sample_value(
@@ -379,13 +438,14 @@ def test_a_scope_that_no_venue_account_covers_is_never_called_verified(tmp_path:
     with a_rig(tmp_path) as rig:
         trip = rig.trip(kill_action="halt", account="somewhere-else")
 
-        assert trip.status is TripStatus.UNVERIFIED
+        assert rig.status(trip) is TripStatus.UNVERIFIED
 
 
 def test_an_unknown_strategy_is_never_called_verified(tmp_path: Path) -> None:
     """No order could be recognised as its own, so an empty answer would mean nothing."""
     with a_rig(tmp_path) as rig:
-        assert rig.trip(kill_action="halt", strategy="nobody").status is TripStatus.UNVERIFIED
+        trip = rig.trip(kill_action="halt", strategy="nobody")
+        assert rig.status(trip) is TripStatus.UNVERIFIED
 
 
 def test_beyond_the_budget_flatten_falls_back_to_halt(tmp_path: Path) -> None:
@@ -403,7 +463,7 @@ def test_beyond_the_budget_flatten_falls_back_to_halt(tmp_path: Path) -> None:
 
         assert second.action is Action.HALT
         assert "budget" in second.reason
-        assert rig.venue("sandbox-shared").positions(None, 1.0) != ()
+        assert rig.venue("sandbox-shared").positions(None, 1.0).positions != ()
 
 
 def test_a_kill_alert_that_nobody_delivered_is_found_in_prometheus(tmp_path: Path) -> None:
@@ -414,9 +474,9 @@ def test_a_kill_alert_that_nobody_delivered_is_found_in_prometheus(tmp_path: Pat
 
         until(lambda: state(rig) is State.HALTED)
 
-        trip = rig.service.trips()[0]
-        assert trip.source == "prometheus"
-        rig.until_verified(trip)
+        trip = rig.queries.trips()[0]
+        assert trip.trip.source == "prometheus"
+        rig.until_verified(trip.trip)
 
 
 def test_alerts_that_were_cut_off_are_told_or_halt_everything(tmp_path: Path) -> None:
@@ -424,7 +484,7 @@ def test_alerts_that_were_cut_off_are_told_or_halt_everything(tmp_path: Path) ->
     with a_rig(tmp_path) as rig:
         rig.deliver(truncated=3)
         assert rig.records("delivery_truncated")[0]["missing"] == 3
-        assert rig.service.switches() == ()
+        assert rig.queries.switches() == ()
     (tmp_path / "halt").mkdir()
     with a_rig(
         tmp_path / "halt",
@@ -467,7 +527,7 @@ def test_three_hundred_different_kill_alerts_in_one_delivery_all_trip_once(tmp_p
         receipt = rig.deliver(*alerts, an_alert(starts_at=now, kill_action="halt"))
 
         assert [one.outcome for one in receipt.outcomes] == ["tripped"] * 300
-        until(lambda: all(trip.status is TripStatus.VERIFIED for trip in rig.service.trips(limit=1000)), 30)
+        until(lambda: all(one.verdict.status is TripStatus.VERIFIED for one in rig.queries.trips(limit=1000)), 30)
         assert len(rig.records("tripped")) == 300
         assert left(rig) == 0
 
@@ -497,4 +557,4 @@ def test_two_hundred_deliveries_at_once_are_each_done_once(tmp_path: Path) -> No
             thread.join()
 
         assert (outcomes.count("tripped"), outcomes.count("already")) == (100, 100)
-        until(lambda: all(trip.status is TripStatus.VERIFIED for trip in rig.service.trips(limit=1000)), 30)
+        until(lambda: all(one.verdict.status is TripStatus.VERIFIED for one in rig.queries.trips(limit=1000)), 30)

@@ -13,12 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from webhook.killswitch.port import StepStatus, TripStatus
 
 from tests.builders import an_alert
 from tests.rig import Rig, a_rig, until
 from webhook.actions.port import Side
 from webhook.errors import StoreOutageError
-from webhook.killswitch.port import StepStatus, TripStatus
 from webhook.killswitch.states import State
 
 BTC = "BTC/USDT:USDT"

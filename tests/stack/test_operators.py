@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bin.stack.operators import mint
-from webhook.access.principal import Role
 from webhook.access.operators import add_operator, parse_operators, token_hash
+from webhook.access.principal import Role
 
 TWELVE_HOURS = timedelta(hours=12)
 

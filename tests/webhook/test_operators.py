@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from webhook.access.principal import Role
 from webhook.access.operators import OperatorsError, add_operator, parse_operators, token_hash
+from webhook.access.principal import Role
 
 HASH = "a" * 64
 

@@ -10,8 +10,8 @@ import pytest
 from tests.local_server import LocalServer, Reply, local_server, took
 from tests.venue_benches import closed_port
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.net.http import Outbound, describe
 from webhook.net.attempt import retry_after
+from webhook.net.http import Outbound, describe
 
 SECRET = "do-not-tell-this"
 

@@ -19,8 +19,8 @@ import pytest
 
 from tests.builders import a_payload, an_alert_entry
 from tests.rig import settings_document, until
-from webhook.access.principal import Role
 from webhook.access.operators import add_operator
+from webhook.access.principal import Role
 
 pytestmark = pytest.mark.stack
 

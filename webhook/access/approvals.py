@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from webhook.access.principal import Principal
 from webhook.access.refusal import Refusal
-from webhook.access.roles import Verb, may, who_may
 from webhook.access.resume import ResumeRequest, ResumeStatus
+from webhook.access.roles import Verb, may, who_may
 from webhook.killswitch.states import State
 from webhook.killswitch.switch import Switch
 

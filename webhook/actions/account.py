@@ -142,8 +142,8 @@ class AccountReconciler:
         engines_stopped: Callable[[str], bool],
         report: Callable[[Sequence[Progress]], None],
     ) -> None:
-        """*standing*: the switches as they are now.  *stored*: the newest row of a trip here.  *engines_stopped*: whether the
-        engines of a trip are stopped or had their time.  *report* takes rows and returns at once.
+        """*standing*: the switches as they are now.  *stored*: the newest row of a trip here.  *engines_stopped*: whether
+        the engines of a trip are stopped or had their time.  *report* takes rows and returns at once.
         """
         self.venue, self.target = venue, target
         self._attribution, self._limits, self._clock, self._observer = attribution, limits, clock, observer
@@ -676,7 +676,7 @@ class AccountReconciler:
                     work.next_read = together
 
     def _pause(self, work: _Work, now: float) -> float:
-        """Seconds until *work* is read again: none while it is young, more when it is stuck, a sweep when it is kept."""
+        """Seconds until *work* is read again: few while it is young, more when it is stuck, a sweep when it is kept."""
         if work.proven:
             while work.after_verdict and work.after_verdict[0] <= now:
                 work.after_verdict.pop(0)

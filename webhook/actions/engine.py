@@ -9,7 +9,7 @@ had stopped before stays stopped.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -46,11 +46,12 @@ def next_command(
     desired: Mapping[Scope, State],
     confirmed: Mapping[Scope, State],
     told: Mapping[Scope, State],
-    ready: Callable[[Scope], bool] = lambda _part: True,
+    waiting: Collection[Scope] = (),
 ) -> Command | None:
     """The one command that is due first, or None; pure.
 
-    *confirmed* is what the engine confirmed, *told* the strictest that it may have been told.  Stopping comes before
+    *confirmed* is what the engine confirmed, *told* the strictest that it may have been told; *waiting* are parts
+    that are not asked again yet.  Stopping comes before
     starting, the strictest first.  One command for the whole engine is chosen where all of it must be in one state, or
     to stop most of it at once; never to make any part of it freer than that part must be.
     """
@@ -58,7 +59,7 @@ def next_command(
         tighten = [
             part
             for part, wanted in desired.items()
-            if wanted is state and confirmed.get(part, State.NORMAL).rank < state.rank and ready(part)
+            if wanted is state and confirmed.get(part, State.NORMAL).rank < state.rank and part not in waiting
         ]
         if not tighten:
             continue
@@ -67,7 +68,9 @@ def next_command(
         if len(desired) > 1 and (everywhere or most) and len(tighten) > 1:
             return Command(GLOBAL, state)
         return Command(tighten[0], state)
-    loosen = [part for part, was in told.items() if part in desired and was.rank > desired[part].rank and ready(part)]
+    loosen = [
+        part for part, was in told.items() if part in desired and was.rank > desired[part].rank and part not in waiting
+    ]
     if not loosen:
         return None
     wanted = desired[loosen[0]]
@@ -117,7 +120,7 @@ class EngineReconciler:
         self._clock, self._observer = clock, observer
         self._standing, self._same_symbol, self._stored = standing, same_symbol, stored
         self._report, self._remember, self._tell = report, remember, tell
-        self._timeout, self._check_seconds = timeout, check_seconds
+        self._timeout, self.check_seconds = timeout, check_seconds
         self._parts = {part.scope: _Part() for part in target.parts}
         self._rows: dict[str, Progress] = {}
         self._wake = threading.Condition()
@@ -167,7 +170,7 @@ class EngineReconciler:
         """Whether it knows what the engine was told before."""
         return self._loaded
 
-    def wake(self, *, decided_here: bool = False) -> None:  # noqa: ARG002 - the same call as the account's
+    def wake(self) -> None:
         """Look at the switches again."""
         with self._wake:
             self._woken = True
@@ -212,13 +215,14 @@ class EngineReconciler:
             desired = states(self.target, standing.switches, self._same_symbol)
             self._tell_progress(standing)
             if self.target.shadow:
-                self._look_at = self._clock.monotonic() + self._check_seconds
+                self._look_at = self._clock.monotonic() + self.check_seconds
                 return
             now = self._clock.monotonic()
             self._leave_what_others_stopped(desired)
             told = {scope: part.told for scope, part in self._parts.items() if self._loaded and not part.stopped_before}
             confirmed = {scope: part.confirmed for scope, part in self._parts.items()}
-            command = next_command(desired, confirmed, told, lambda scope: self._parts[scope].retry_at <= now)
+            waiting = {scope for scope, part in self._parts.items() if part.retry_at > now}
+            command = next_command(desired, confirmed, told, waiting)
             if command is None:
                 break
             self._send(command, desired)
@@ -301,7 +305,7 @@ class EngineReconciler:
 
     def _look(self) -> None:
         """See what the engine does: one that was stopped and trades again is stopped again, and people are told."""
-        self._look_at = self._clock.monotonic() + self._check_seconds
+        self._look_at = self._clock.monotonic() + self.check_seconds
         if not self.engine.capabilities.status:
             return
         try:

@@ -54,10 +54,7 @@ def orders_in(
         order
         for order in orders
         if (where.symbols is None or order.symbol in where.symbols)
-        and (
-            where.strategy is None
-            or attribution.may_own(where.strategy, account.venue, account.account, order)
-        )
+        and (where.strategy is None or attribution.may_own(where.strategy, account.venue, account.account, order))
     )
 
 

@@ -3,12 +3,11 @@
 import argparse
 import sys
 import time
-from typing import Any
 
 from webhook.cli import exits
+from webhook.cli.client import Client
 from webhook.cli.reach import client
 from webhook.cli.status import residual, show, touched
-from webhook.cli.client import Client
 
 MILESTONES = ("stored", "first_cancel_sent", "stopped", "empty", "flat")
 _POLL_SECONDS = 0.1

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from webhook.access.operators import ROLES
 from webhook.cli import exits, reach
 from webhook.cli.client import AnswerError, UnreachableError
 from webhook.drill import options as drill_options
 from webhook.errors import AndonError
-from webhook.access.operators import ROLES
 
 _SCOPE = (
     "`global`, or labels joined by commas: venue=binance,symbol=BTC/USDT:USDT or strategy=mm-btc. "

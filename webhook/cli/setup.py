@@ -6,10 +6,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from webhook.access.operators import add_operator, parse_operators
 from webhook.access.principal import Role
 from webhook.cli import exits
 from webhook.cli.tables import table
-from webhook.access.operators import add_operator, parse_operators
 from webhook.settings import ConfigError, Settings, load
 from webhook.settings.reference import reference
 from webhook.settings.store_url import sqlite_path

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from webhook.cli import exits
-from webhook.cli.tables import ago, span, table
 from webhook.cli.client import AnswerError, Client, UnreachableError
+from webhook.cli.tables import ago, span, table
 
 _OPEN = {"running", "unverified", "verified", "shadow"}
 

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from webhook.cli.reach import client, read_token
 from webhook.cli.client import Client
+from webhook.cli.reach import client, read_token
 from webhook.drill.faults import BREAKS
 from webhook.drill.world import World
 

@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from webhook.cli import exits
+from webhook.cli.client import Client
 from webhook.cli.reach import read_token
 from webhook.cli.tables import table
-from webhook.cli.client import Client
 from webhook.drill.faults import BREAKS, Break
 from webhook.drill.options import world_of
 from webhook.drill.watch import Watch
 from webhook.drill.world import Books, World, books, firing, mend, refund, refuse_what_is_real, start
 from webhook.errors import PermanentError
-from webhook.killswitch.states import Action
 from webhook.killswitch.scope import Scope
+from webhook.killswitch.states import Action
 
 _POLL_SECONDS = 0.05
 _STAY_SECONDS = 1.0

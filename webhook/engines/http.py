@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from webhook.net import secret
 from webhook.actions.port import EngineCapabilities, EngineState
 from webhook.clock import Clock
 from webhook.engines.template import PLACEHOLDERS, fill_body, fill_url, names_in, select, select_named, values_of
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.net.http import Answer, Outbound
 from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
+from webhook.net import secret
+from webhook.net.http import Answer, Outbound
 
 _File = Annotated[Path, Field(strict=False)]
 _Statuses = Annotated[tuple[int, ...], Field(strict=False, min_length=1)]

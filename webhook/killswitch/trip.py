@@ -120,9 +120,7 @@ def verdict(trip: Trip, engines: Iterable[str], accounts: Iterable[str], rows: M
         return Verdict(TripStatus.SHADOW)
     open_accounts = {name: stage for name, stage in stages.items() if stage not in PROVES[trip.action]}
     open_engines = {
-        name: stage
-        for name in engines
-        if (stage := rows[name].stage if name in rows else Stage.WAITING) not in STOPS
+        name: stage for name in engines if (stage := rows[name].stage if name in rows else Stage.WAITING) not in STOPS
     }
     if not open_accounts and not open_engines:
         return Verdict(TripStatus.VERIFIED)

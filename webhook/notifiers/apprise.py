@@ -8,8 +8,8 @@ from typing import Annotated
 import apprise
 from pydantic import BaseModel, ConfigDict, Field
 
-from webhook.net import secret
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
+from webhook.net import secret
 from webhook.notifiers.filter import Filter
 from webhook.notify.port import Notice
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from webhook.net import secret
 from webhook.errors import PermanentError, TemporaryError
+from webhook.net import secret
+from webhook.net.http import Outbound
 from webhook.notifiers.filter import SEVERITIES, Filter
 from webhook.notify.port import Notice
-from webhook.net.http import Outbound
 
 _SUMMARY_LIMIT = 1024
 _DEDUP_LIMIT = 255

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from webhook.net import secret
 from webhook.errors import PermanentError, TemporaryError
+from webhook.net import secret
+from webhook.net.http import Outbound
 from webhook.notifiers.filter import Filter
 from webhook.notify.port import Notice
-from webhook.net.http import Outbound
 
 _FIELD_LIMIT = 2000
 _FIELDS_PER_SECTION = 10

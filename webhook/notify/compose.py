@@ -111,9 +111,7 @@ class Composer:
                 f"{row.orders} orders and {row.positions} positions appeared at {row.target} after it was verified; "
                 f"they are being removed"
             )
-        return self._of_trip(
-            NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}", milestones
-        )
+        return self._of_trip(NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}", milestones)
 
     def shadow(self, trip: Trip, rows: Sequence[Progress]) -> Notice:
         """Shadow mode: what would have been done."""

@@ -11,9 +11,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from webhook.intake.alert import Alert, AlertStatus, Batch
+from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
 from webhook.killswitch.states import Action
 from webhook.policy.rule import Policy, ScopeShape, scope_shape, shape_text
-from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope, ScopeError
 
 _LONGEST_LABEL = 128
 """Of a label that makes a scope: a scope is a key in the store."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 
+from webhook.killswitch.scope import DIMENSIONS
 from webhook.killswitch.states import Action
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.rule import Policy, PolicyRule, shape_text
-from webhook.killswitch.scope import DIMENSIONS
 
 LONGEST_CLIENT_ORDER_ID = 36
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from webhook.killswitch.states import Action
 from webhook.killswitch.scope import DIMENSIONS
+from webhook.killswitch.states import Action
 
 ScopeShape = frozenset[str]
 """Which labels a scope names; the empty set is ``global``."""

@@ -159,9 +159,7 @@ class Decisions:
         why = "positions of this scope cannot be read, or not be told from others: halted, not flattened"
         return replace(decision, action=Action.HALT, code="unattributable", reason=f"{decision.reason}; {why}")
 
-    def _trip(
-        self, unit: "_Unit", alert: Alert, decision: Decision, episode: Episode | None
-    ) -> AlertOutcome:
+    def _trip(self, unit: "_Unit", alert: Alert, decision: Decision, episode: Episode | None) -> AlertOutcome:
         """Carry out a decision to trip, unless the latch already holds as strongly."""
         scope = decision.scope
         assert scope is not None  # noqa: S101 - what `decide` promises for a TRIP

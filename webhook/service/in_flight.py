@@ -186,7 +186,7 @@ class InFlight:
     def all_shadow(self, scope: Scope) -> bool:
         """Whether nothing that *scope* reaches is ever sent anything: there is no halt that two people must end."""
         accounts, engines = self.targets.accounts_of(scope), self.targets.engines_of(scope)
-        return bool(accounts) and all(one.shadow for one in (*accounts, *engines))
+        return bool(accounts) and all(one.shadow for one in accounts) and all(one.shadow for one in engines)
 
     def _verdict(self, trip: Trip, rows: Mapping[str, Progress]) -> Verdict:
         engines = [one.name for one in self.targets.engines_of(trip.scope)]

@@ -166,8 +166,10 @@ def _broke(change: Change) -> bool:
     was_proved = change.before.stage in PROVES[change.trip.action] or (
         change.before.stage is Stage.EMPTY and bool(change.row.orders)
     )
-    return was_proved and change.row.stage in (Stage.LEFT, Stage.STUCK, Stage.EMPTY) and (
-        change.row.stage is not change.before.stage
+    return (
+        was_proved
+        and change.row.stage in (Stage.LEFT, Stage.STUCK, Stage.EMPTY)
+        and (change.row.stage is not change.before.stage)
     )
 
 

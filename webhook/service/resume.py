@@ -90,9 +90,7 @@ class Resumes:
                 return answer, None
             tx.append("resume_requested", principal.name, _facts(answer), now)
             if alone:
-                answer = replace(
-                    answer, status=ResumeStatus.APPROVED, approved_by=principal.name, decided_at=now
-                )
+                answer = replace(answer, status=ResumeStatus.APPROVED, approved_by=principal.name, decided_at=now)
                 tx.put_resume_request(answer)
                 facts = {**_facts(answer), "why": "shadow mode: nothing was stopped"}
                 return answer, self._to_normal(tx, before, now, principal.name, principal.name, facts)

@@ -164,9 +164,7 @@ class Service:
         """Decide and write; then wake whoever makes it true."""
         written = self._commit.write(work)
         decided = written.value
-        changed = self._in_flight.decided(
-            decided.switches.values(), decided.trips, started, durable=written.durable
-        )
+        changed = self._in_flight.decided(decided.switches.values(), decided.trips, started, durable=written.durable)
         if changed:
             self._wake()
         self._count(written)

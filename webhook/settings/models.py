@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from webhook.killswitch.scope import DIMENSIONS, Scope, ScopeError
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
-from webhook.killswitch.scope import DIMENSIONS, Scope, ScopeError
 from webhook.settings import store_url
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from webhook.errors import PermanentError
 from webhook.durability.port import Store
+from webhook.errors import PermanentError
 from webhook.storage.memory import MemoryStore
 from webhook.storage.postgresql import PostgresqlServer
 from webhook.storage.sql import Database, SqlStore
@@ -24,9 +24,7 @@ BUSY_SECONDS = 2.0
 """How long a transaction waits for its turn before it is an outage."""
 
 
-def open_store(
-    url: str, *, migrate: bool = True, required: bool = True, busy_seconds: float = BUSY_SECONDS
-) -> Store:
+def open_store(url: str, *, migrate: bool = True, required: bool = True, busy_seconds: float = BUSY_SECONDS) -> Store:
     """Open ``sqlite:////path/andon.db`` or ``postgresql+psycopg://user@host/name``, and bring its tables up to date.
 
     With *required* unset a store that is out is opened all the same, and prepared at its first use that succeeds: a

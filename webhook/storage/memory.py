@@ -164,9 +164,7 @@ class _MemoryTransaction:
         self._mine("episodes")[episode.fingerprint, episode.starts_at] = episode
 
     def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
-        return tuple(
-            one for one in self._tables.episodes.values() if one.status == "firing" and one.last_seen >= since
-        )
+        return tuple(one for one in self._tables.episodes.values() if one.status == "firing" and one.last_seen >= since)
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         return self._tables.resume_requests.get(request_id)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from webhook.errors import StoreOutageError
 from webhook.durability.port import Store, Transaction
+from webhook.errors import StoreOutageError
 
 
 class MeteredStore:

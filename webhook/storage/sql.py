@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from webhook.errors import PermanentError, StoreOutageError
 from webhook.durability.port import Transaction
+from webhook.errors import PermanentError, StoreOutageError
 from webhook.storage.migrate import bring_up_to_date, check_up_to_date
 from webhook.storage.rehearsal import rehearse
 from webhook.storage.transaction import SqlTransaction

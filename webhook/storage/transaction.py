@@ -79,9 +79,7 @@ class SqlTransaction:
         """See the port."""
         found: list[Progress] = []
         for first in range(0, len(trip_ids), _MOST_NAMES):
-            query = select(tables.progress).where(
-                tables.progress.c.trip_id.in_(trip_ids[first : first + _MOST_NAMES])
-            )
+            query = select(tables.progress).where(tables.progress.c.trip_id.in_(trip_ids[first : first + _MOST_NAMES]))
             found += [Progress(*row) for row in self._connection.execute(query)]
         return tuple(found)
 
@@ -112,9 +110,7 @@ class SqlTransaction:
     def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
         """See the port."""
         columns = tables.episodes.c
-        return tuple(
-            self._read(Episode, tables.episodes, and_(columns.status == "firing", columns.last_seen >= since))
-        )
+        return tuple(self._read(Episode, tables.episodes, and_(columns.status == "firing", columns.last_seen >= since)))
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         """See the port."""

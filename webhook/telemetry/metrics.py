@@ -290,10 +290,10 @@ class _StateCollector(Collector):
         yield _family(
             "andon_store_backlog", "Pieces of work that wait to be written.", (), [((), float(now.store_backlog))]
         )
+        yield _family("andon_leases_held", "Targets that this process looks after.", (), [((), float(now.leases_held))])
         yield _family(
-            "andon_leases_held", "Targets that this process looks after.", (), [((), float(now.leases_held))]
+            "andon_targets", "Engines and venue accounts that are configured.", (), [((), float(now.targets))]
         )
-        yield _family("andon_targets", "Engines and venue accounts that are configured.", (), [((), float(now.targets))])
         yield _family(
             "andon_venue_up",
             "Whether the last signed request to a venue account succeeded.",

@@ -11,19 +11,8 @@ from webhook.service.resume import Resumes
 from webhook.service.service import Service
 from webhook.settings import Settings
 from webhook.telemetry.metrics import Telemetry
-from webhook.web import (
-    alerts,
-    audit,
-    configuration,
-    description,
-    errors,
-    health,
-    metrics,
-    page,
-    resumes,
-    switches,
-    trips,
-)
+from webhook.web import alerts, audit, configuration, description, errors, health, metrics, page, switches, trips
+from webhook.web import resumes as resume_routes
 from webhook.web.auth import Gate
 from webhook.web.bodies import SMALL
 from webhook.web.context import Context
@@ -53,7 +42,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     clock = clock or SystemClock()
     context = Context(service, resumes, queries, settings, telemetry, Gate.of(settings, clock), clock)
-    for noun in (alerts, switches, trips, resumes, audit, configuration, health, metrics, page):
+    for noun in (alerts, switches, trips, resume_routes, audit, configuration, health, metrics, page):
         app.register_blueprint(noun.blueprint(context))
     app.register_blueprint(description.blueprint())
     errors.install(app, telemetry)

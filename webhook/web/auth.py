@@ -15,10 +15,10 @@ from typing import Generic, TypeVar
 import structlog
 from flask import g, request
 
+from webhook.access.operators import Operator, parse_operators, token_hash
 from webhook.access.principal import Principal, Role
 from webhook.access.roles import Verb, may
 from webhook.clock import Clock
-from webhook.access.operators import Operator, parse_operators, token_hash
 from webhook.settings import Settings
 from webhook.web.errors import Problem
 

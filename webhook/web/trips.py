@@ -7,8 +7,8 @@ from flask import Blueprint, url_for
 from pydantic import Field
 
 from webhook.access.refusal import Refusal
-from webhook.killswitch.states import Action
 from webhook.killswitch.scope import Scope
+from webhook.killswitch.states import Action
 from webhook.web import shapes
 from webhook.web.bodies import Asked, read, text, whole_number
 from webhook.web.context import Context

@@ -90,7 +90,7 @@ class Leases:
 
     def _acquire(self, tx: Transaction, name: str) -> Lease | None:
         held = tx.lease(name)
-        gone = held is not None and is_gone(held.owner, self._holder)
+        gone = held is not None and is_gone(held.holder, self._holder)
         return tx.acquire_lease(name, self._holder, LIFETIME, gone=gone)
 
     def _hand(self, name: str, lease: Lease | None, told: Mapping[str, tuple[Commanded, ...]]) -> None:

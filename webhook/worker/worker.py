@@ -70,7 +70,7 @@ class Worker:
         store_file: Path | None = None,
     ) -> None:
         self._commit, self._in_flight = commit, in_flight
-        self._accounts, self._engines = accounts, engines
+        self._reconcilers: tuple[AccountReconciler | EngineReconciler, ...] = (*accounts.values(), *engines.values())
         self._leases, self._probes, self._resumes, self._outboxes = leases, probes, resumes, outboxes
         self._telemetry, self._holder, self._mode, self._store_file = telemetry, holder, mode, store_file
         self._stopping = threading.Event()
@@ -99,7 +99,7 @@ class Worker:
         """Start the reconcilers and the duties; what the store holds is known, if it can be, when this returns."""
         announce(self._holder)
         self._commit.start()
-        for one in (*self._accounts.values(), *self._engines.values()):
+        for one in self._reconcilers:
             one.start()
         for duty in (self.refresh, self._leases.run):
             try:
@@ -115,7 +115,7 @@ class Worker:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=5)
-        for one in (*self._accounts.values(), *self._engines.values()):
+        for one in self._reconcilers:
             one.stop()
         self._commit.stop()
         for outbox in self._outboxes:
@@ -141,7 +141,7 @@ class Worker:
 
     def wake(self) -> None:
         """Have every reconciler look at the switches, which changed elsewhere."""
-        for one in (*self._accounts.values(), *self._engines.values()):
+        for one in self._reconcilers:
             one.wake()
 
     # -- what the store says ----------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Worker:
             held = [one.trip_id for one in switches if one.state is not State.NORMAL and one.trip_id]
             trips = [trip for trip in map(tx.trip, held) if trip is not None]
             # Whoever looks after every target knows all progress better than the store does.
-            know_all = self._leases.held == len(self._accounts) + len(self._engines) and not self._first_refresh
+            know_all = self._leases.held == len(self._reconcilers) and not self._first_refresh
             rows = () if know_all else tx.progress(held)
         self._first_refresh = False
         if self._in_flight.refresh(switches, trips, rows, settled=settled):
@@ -217,7 +217,7 @@ class Worker:
             store_up=store_up,
             store_backlog=self._commit.waiting(),
             leases_held=self._leases.held,
-            targets=len(self._accounts) + len(self._engines),
+            targets=len(self._reconcilers),
             venues=dict(self._probes.venues()),
             engines=dict(self._probes.engines()),
             last_stages=stages,

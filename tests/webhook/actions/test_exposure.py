@@ -7,8 +7,8 @@ from hypothesis import strategies as some
 
 from webhook.actions.exposure import Reach, adding_exposure, positions_in_scope, reach
 from webhook.actions.port import OpenOrder, Position, Side
-from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.policy.attribution import Attribution, StrategyOwnership
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 OWNERS = Attribution(

@@ -18,9 +18,9 @@ from werkzeug.serving import make_server
 
 from tests.builders import an_alert
 from tests.rig import Rig, a_rig
+from webhook.access.operators import add_operator
 from webhook.access.principal import Role
 from webhook.cli import main
-from webhook.access.operators import add_operator
 from webhook.settings import load
 from webhook.web.app import create_app
 

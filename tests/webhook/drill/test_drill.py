@@ -14,11 +14,11 @@ from werkzeug.serving import make_server
 
 from tests.builders import an_alert
 from tests.rig import Rig, a_rig
+from webhook.access.operators import add_operator
 from webhook.access.principal import Role
 from webhook.cli import main
 from webhook.drill.faults import BREAKS
 from webhook.drill.world import reaches, series
-from webhook.access.operators import add_operator
 from webhook.killswitch.scope import Scope
 from webhook.settings import load
 from webhook.web.app import create_app

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-
-from tests.builders import A_STRATEGY, NOW, a_trip
 from webhook.killswitch.plan import AccountTarget, Deadlines, EngineTarget, plan
 from webhook.killswitch.port import Step, StepKind, StepStatus
-from webhook.killswitch.states import Action
+
+from tests.builders import A_STRATEGY, NOW, a_trip
 from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.states import Action
 
 ENGINES = (EngineTarget("engine", GLOBAL), EngineTarget("other-engine", Scope.parse("venue=binance")))
 ACCOUNTS = (

@@ -6,12 +6,12 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from webhook.killswitch.port import Switch
 
 from tests.builders import A_STRATEGY, NOW, a_switch
-from webhook.killswitch.port import Switch
+from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.states import Action, State
 from webhook.killswitch.switch import covering, expire, prolongs, resume, trip, worst
-from webhook.killswitch.scope import GLOBAL, Scope
 
 LATER = NOW + timedelta(minutes=5)
 MUCH_LATER = NOW + timedelta(hours=1)

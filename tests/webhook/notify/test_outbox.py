@@ -3,12 +3,13 @@
 import threading
 from datetime import timedelta
 
+from webhook.killswitch.port import Transaction
+from webhook.notify.outbox import Outbox, enqueue, packed, unpacked
+
 from tests.builders import NOW
 from tests.fakes import FrozenClock
 from tests.rig import until
 from webhook.errors import PermanentError, TemporaryError
-from webhook.killswitch.port import Transaction
-from webhook.notify.outbox import Outbox, enqueue, packed, unpacked
 from webhook.notify.port import Notice, NoticeKind
 from webhook.storage import MemoryStore
 

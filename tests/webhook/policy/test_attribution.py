@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import an_order
-from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
+from webhook.policy.attribution import Attribution, StrategyOwnership
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tests.builders import A_STRATEGY, a_policy, a_rule, an_alert
 from webhook.intake.alert import AlertStatus, Batch
+from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.states import Action
 from webhook.policy.decide import Decision, Outcome, apply_budget, decide, decide_truncated, parse_duration
 from webhook.policy.rule import Policy
-from webhook.killswitch.scope import GLOBAL, Scope
 
 HALT_ONLY = (Action.PAGE, Action.REDUCE, Action.HALT)
 

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from webhook.access.operators import token_hash
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
-from webhook.access.operators import token_hash
 from webhook.settings import ConfigError, Fault, Settings, load
 from webhook.settings.models import LimitSettings
 

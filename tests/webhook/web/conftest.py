@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from tests.builders import a_payload
 from tests.rig import Rig, a_rig
-from webhook.access.principal import Role
 from webhook.access.operators import add_operator
+from webhook.access.principal import Role
 from webhook.settings import load
 from webhook.web.app import create_app
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.builders import a_payload
 from tests.webhook.web.conftest import INTAKE, Desk
-from webhook.access.principal import Role
 from webhook.access.operators import add_operator
+from webhook.access.principal import Role
 
 
 @pytest.mark.parametrize(
