@@ -61,6 +61,7 @@ class Assembly:
     accounts: Mapping[str, AccountReconciler]
     engines: Mapping[str, EngineReconciler]
     prometheus: PrometheusAlerts
+    probes: Probes
     edges: tuple[Any, ...]
 
     def start(self) -> None:
@@ -236,6 +237,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         accounts,
         engines,
         prometheus,
+        probes,
         (*edges.venues, *edges.engines, *edges.notifiers.values(), prometheus),
     )
 
@@ -353,12 +355,16 @@ def _places(settings: Settings) -> Iterator[Scope]:
 
 def _targets(settings: Settings, venues: Sequence[Venue], engines: Sequence[Engine]) -> Targets:
     shadow, places = settings.mode == "shadow", tuple(_places(settings))
+    accounts = [Scope.of({"venue": venue.venue, "account": venue.account}) for venue in venues]
+    accounts += [Scope.of({"symbol": symbol}) for venue in venues for symbol in venue.symbols()]
     return Targets(
         engines=tuple(
             EngineTarget(
                 engine.name,
                 engine.scope,
                 cut(engine.scope, engine.capabilities.scopes, places),
+                frozenset(engine.capabilities.scopes),
+                frozenset(pair for place in (*places, *accounts) for pair in place.constraints),
                 shadow=shadow or engine.mode == "shadow",
             )
             for engine in engines

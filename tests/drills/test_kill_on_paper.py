@@ -286,7 +286,7 @@ def test_resuming_a_part_does_not_start_what_a_wider_halt_holds(tmp_path: Path) 
 
 def test_resuming_the_whole_keeps_a_part_that_is_halted_by_itself(tmp_path: Path) -> None:
     """The wide resume is followed by the block of what still holds inside it."""
-    with a_rig(tmp_path) as rig:
+    with a_rig(tmp_path, **SHARED) as rig:
         rig.until_verified(rig.trip(kill_action="halt"))
         rig.service.trip(ALICE, Action.HALT, GLOBAL, "everything looks odd")
 

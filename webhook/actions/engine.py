@@ -50,10 +50,10 @@ def next_command(
 ) -> Command | None:
     """The one command that is due first, or None; pure.
 
-    *confirmed* is what the engine confirmed, *told* the strictest that it may have been told; *waiting* are parts
-    that are not asked again yet.  Stopping comes before
-    starting, the strictest first.  One command for the whole engine is chosen where all of it must be in one state, or
-    to stop most of it at once; never to make any part of it freer than that part must be.
+    *desired* is what must hold in each part and region (`webhook.killswitch.desired.states`), *confirmed* what the
+    engine confirmed, *told* the strictest that it may have been told; *waiting* are parts that are not asked again yet.
+    Stopping comes before starting, the strictest and the widest first.  No command makes anything freer than whatever
+    overlaps it must be, so what was told more widely is only taken back when nothing in it is held any more.
     """
     for state in (State.HALTED, State.DEGRADED):
         tighten = [
@@ -61,22 +61,29 @@ def next_command(
             for part, wanted in desired.items()
             if wanted is state and confirmed.get(part, State.NORMAL).rank < state.rank and part not in waiting
         ]
-        if not tighten:
-            continue
-        everywhere = all(wanted is state for wanted in desired.values())
-        most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
-        if len(desired) > 1 and (everywhere or most) and len(tighten) > 1:
-            return Command(GLOBAL, state)
-        return Command(tighten[0], state)
-    loosen = [
-        part for part, was in told.items() if part in desired and was.rank > desired[part].rank and part not in waiting
-    ]
-    if not loosen:
-        return None
-    wanted = desired[loosen[0]]
-    if len(desired) > 1 and len(loosen) == len(desired) and all(one is wanted for one in desired.values()):
-        return Command(GLOBAL, wanted)
-    return Command(loosen[0], wanted)
+        if tighten:
+            everywhere = len(tighten) > 1 and all(wanted is state for wanted in desired.values())
+            most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
+            part = GLOBAL if everywhere or most else min(tighten, key=_width)
+            return Command(part, _least(part, desired, floor=state))
+    for part in sorted((part for part in told if part not in waiting), key=_width):
+        least = _least(part, desired)
+        if told[part].rank > least.rank:
+            return Command(part, least)
+    return None
+
+
+def _least(part: Scope, desired: Mapping[Scope, State], floor: State = State.NORMAL) -> State:
+    """The freest state that *part* may be told: the strictest of all that overlaps it."""
+    return max(
+        (wanted for other, wanted in desired.items() if other.overlaps(part)),
+        key=lambda state: state.rank,
+        default=floor,
+    )
+
+
+def _width(part: Scope) -> tuple[int, Scope]:
+    return len(part.constraints), part
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +99,7 @@ class _Part:
     tries: int = 0
     error: str = ""
     runs: bool = False
+    kept_told: bool = False
 
 
 class EngineReconciler:
@@ -130,6 +138,7 @@ class EngineReconciler:
         self._loaded = False
         self._revision = 0
         self._look_at = 0.0
+        self._silent = False
         self._thread = threading.Thread(target=self._run, name=f"engine-{target.name}", daemon=True)
 
     # -- what the service calls -------------------------------------------------------------------------------------
@@ -159,8 +168,8 @@ class EngineReconciler:
             if commanded is not None and not self._loaded:
                 self._loaded = True
                 for row in commanded:
-                    part = self._parts.get(row.part)
-                    if part is not None and part.told is State.NORMAL:
+                    part = self._part(row.part)
+                    if part.told is State.NORMAL:
                         part.told, part.stopped_before = row.state, row.stopped_before
             self._woken = True
             self._wake.notify_all()
@@ -217,6 +226,8 @@ class EngineReconciler:
             if self.target.shadow:
                 self._look_at = self._clock.monotonic() + self.check_seconds
                 return
+            for scope in desired:
+                self._part(scope)
             now = self._clock.monotonic()
             self._leave_what_others_stopped(desired)
             told = {scope: part.told for scope, part in self._parts.items() if self._loaded and not part.stopped_before}
@@ -224,33 +235,54 @@ class EngineReconciler:
             waiting = {scope for scope, part in self._parts.items() if part.retry_at > now}
             command = next_command(desired, confirmed, told, waiting)
             if command is None:
+                self._tell_what_stays_stopped(desired)
                 break
             self._send(command, desired)
         if self._clock.monotonic() >= self._look_at:
             self._look()
             self._woken = self._woken or self._something_runs()
 
+    def _part(self, scope: Scope) -> _Part:
+        return self._parts.setdefault(scope, _Part())
+
+    def _inside(self, scope: Scope) -> list[Scope]:
+        """*scope* and every part that a command for it reaches as a whole."""
+        return [scope, *(part for part in self._parts if part != scope and scope.contains(part))]
+
     def _leave_what_others_stopped(self, desired: Mapping[Scope, State]) -> None:
-        """A part that somebody else stopped is neither started, nor made freer by a milder command."""
-        for scope, part in self._parts.items():
-            wanted = desired[scope]
-            if part.stopped_before and wanted is State.NORMAL and part.told is not State.NORMAL and self._loaded:
+        """A part that somebody else stopped is neither started, nor made freer by a milder or a wider command."""
+        for scope in sorted(self._parts, key=_width):
+            part, wanted = self._parts[scope], _least(scope, desired)
+            if part.told is State.NORMAL:
+                if wanted is State.DEGRADED and part.observed is EngineState.BLOCKED:
+                    part.confirmed = wanted
+                continue
+            if wanted is not State.NORMAL or not self._loaded:
+                continue
+            others = [one for one in self._inside(scope) if self._parts[one].stopped_before]
+            if part.stopped_before or others:
                 part.told, part.confirmed, part.stopped_before = State.NORMAL, State.NORMAL, False
                 self._write(scope)
-                self._tell(scope, "it stays stopped: somebody else had stopped it before")
-            elif wanted is State.DEGRADED and part.told is State.NORMAL and part.observed is EngineState.BLOCKED:
-                part.confirmed = wanted
+                self._tell(scope, "it stays stopped: somebody else had stopped it, or a part of it, before")
+
+    def _tell_what_stays_stopped(self, desired: Mapping[Scope, State]) -> None:
+        """A region that no switch names any more is not freed while something in it is held: people must know."""
+        configured = [one.scope for one in self.target.parts]
+        for scope, part in self._parts.items():
+            freed = any(desired[one] is State.NORMAL for one in configured if scope.contains(one))
+            held = self._loaded and freed and scope not in configured and part.told is not State.NORMAL
+            if held and not part.kept_told:
+                self._tell(scope, "what nobody configured in it stays stopped until nothing in it is held any more")
+            part.kept_told = held
 
     def _send(self, command: Command, desired: Mapping[Scope, State]) -> None:
         now = self._clock.monotonic()
-        meant = list(self._parts) if command.part == GLOBAL else [command.part]
-        tightens = command.state is not State.NORMAL and any(
-            self._parts[scope].confirmed.rank < command.state.rank for scope in meant
-        )
+        self._part(command.part)
+        meant = self._inside(command.part)
+        tightens = self._parts[command.part].confirmed.rank < command.state.rank
         for scope in meant:
             part = self._parts[scope]
-            part.asked_at = part.asked_at or now
-            part.tries += 1
+            part.asked_at, part.tries = part.asked_at or now, part.tries + 1
             if tightens and part.told.rank < command.state.rank:
                 if part.told is State.NORMAL:
                     part.stopped_before = part.observed is not None and part.observed.rank >= _ASKED[command.state].rank
@@ -258,32 +290,40 @@ class EngineReconciler:
                 part.told = command.state
         if tightens:
             self._write(*meant)
-        error: AndonError | None = None
-        state = EngineState.UNKNOWN
+        why = self._ask(command)
+        if not why:
+            for scope in meant:
+                self._parts[scope] = _confirmed(self._parts[scope], command.state)
+            self._write(*meant)
+            return
+        now = self._clock.monotonic()
+        for scope in meant:
+            part = self._parts[scope]
+            part.error, part.retry_at = why, now + min(0.1 * 2 ** min(part.tries, 10), SLOWEST_RETRY_SECONDS)
+        if self._silent:
+            # An engine that does not answer is silent for all of its parts.
+            for scope, wanted in desired.items():
+                part = self._parts[scope]
+                if wanted.rank > part.confirmed.rank:
+                    part.asked_at, part.error = part.asked_at or now, why
+        if not tightens and self._parts[command.part].tries == 1:
+            self._tell(command.part, f"it is not trading again yet: {why}")
+
+    def _ask(self, command: Command) -> str:
+        """Send one command; returns why it is not confirmed, or nothing."""
+        self._silent = False
         try:
             state = self._call(command)
-        except AndonError as fault:
-            error = fault
-        now = self._clock.monotonic()
-        if error is None and self._confirms(state, command):
-            self._observer.engine(self.target.name, up=True)
-            for scope in meant:
-                self._parts[scope] = _confirmed(self._parts[scope], command.state, state)
-            self._write(*meant)
-            log.info("engine.confirmed", engine=self.target.name, part=str(command.part), state=state.value)
-            return
-        why = str(error) if error is not None else f"it answered {state.value}"
-        log.warning("engine.not_confirmed", engine=self.target.name, part=str(command.part), error=why)
-        silent = error is not None and not isinstance(error, PermanentError)
-        # An engine that does not answer is silent for all of its parts.
-        for scope, part in self._parts.items():
-            if scope in meant or (silent and desired[scope].rank > part.confirmed.rank):
-                part.asked_at = part.asked_at or now
-                part.error = why
-            if scope in meant:
-                part.retry_at = now + min(0.1 * 2 ** min(part.tries, 10), SLOWEST_RETRY_SECONDS)
-        if command.state is State.NORMAL and self._parts[meant[0]].tries == 1:
-            self._tell(command.part, f"it is not trading again yet: {why}")
+        except AndonError as error:
+            self._silent = not isinstance(error, PermanentError)
+            log.warning("engine.not_confirmed", engine=self.target.name, part=str(command.part), error=str(error))
+            return str(error)
+        self._observer.engine(self.target.name, up=True)
+        if not self._confirms(state, command):
+            log.warning("engine.not_confirmed", engine=self.target.name, part=str(command.part), state=state.value)
+            return f"it answered {state.value}"
+        log.info("engine.confirmed", engine=self.target.name, part=str(command.part), state=state.value)
+        return ""
 
     def _call(self, command: Command) -> EngineState:
         standing = self._standing()
@@ -308,6 +348,7 @@ class EngineReconciler:
         self._look_at = self._clock.monotonic() + self.check_seconds
         if not self.engine.capabilities.status:
             return
+        desired = states(self.target, self._standing().switches, self._same_symbol)
         try:
             seen = self.engine.status(tuple(self._parts), self._timeout)
         except AndonError as error:
@@ -317,12 +358,13 @@ class EngineReconciler:
             return
         self._observer.engine(self.target.name, up=True)
         for scope, state in seen.items():
-            part = self._parts[scope]
+            part, wanted = self._part(scope), desired.get(scope, State.NORMAL)
             part.observed = state
             part.runs = (
-                part.confirmed is not State.NORMAL
+                wanted is not State.NORMAL
+                and part.confirmed.rank >= wanted.rank
                 and state is not EngineState.UNKNOWN
-                and state.rank < _ASKED[part.confirmed].rank
+                and state.rank < _ASKED[wanted].rank
             )
             if part.runs:
                 part.confirmed, part.retry_at, part.asked_at = State.NORMAL, 0.0, None
@@ -351,7 +393,7 @@ class EngineReconciler:
     def _row(self, trip: Trip, state: State, parts: Sequence[Scope], received: float) -> Progress | None:
         """The row of one trip, or None when nothing changed."""
         now = self._clock.monotonic()
-        mine = [self._parts[scope] for scope in parts]
+        mine = [self._part(scope) for scope in parts]
         waiting = [part for part in mine if part.confirmed.rank < state.rank]
         why = next((part.error for part in waiting if part.error), "")
         if self.target.shadow:
@@ -407,12 +449,12 @@ class EngineReconciler:
         )
 
 
-def _confirmed(part: _Part, state: State, answered: EngineState) -> _Part:
+def _confirmed(part: _Part, state: State) -> _Part:
     """The part after it confirmed *state*."""
-    tightened = part.told.rank <= state.rank
+    ours = part.told.rank <= state.rank
     return _Part(
         told=state,
         confirmed=state,
-        stopped_before=part.stopped_before and tightened and state is not State.NORMAL,
-        observed=answered,
+        stopped_before=part.stopped_before and ours and state is not State.NORMAL,
+        observed=_ASKED[state],
     )

@@ -30,7 +30,7 @@ class AccountTarget:
 
 @dataclass(frozen=True, slots=True)
 class EnginePart:
-    """One part of an engine that it can be told about.
+    """One configured part of an engine that it can be told about.
 
     ``scope`` names it, in configured values of the labels that the engine knows (`GLOBAL`: the whole engine).
     ``places`` is what trades in it: scopes with every label that the configuration gives.
@@ -42,11 +42,17 @@ class EnginePart:
 
 @dataclass(frozen=True, slots=True)
 class EngineTarget:
-    """An engine as configured, cut into the parts that it can be told about; there is at least one."""
+    """An engine as configured.
+
+    ``parts``: what it can be told about one by one; there is at least one.  ``labels`` are those that it can be told
+    by, ``values`` the (label, value) pairs that are configured: nothing else is ever said to it.
+    """
 
     name: str
     scope: Scope
     parts: tuple[EnginePart, ...]
+    labels: frozenset[str] = frozenset()
+    values: frozenset[tuple[str, str]] = frozenset()
     shadow: bool = False
 
 
@@ -111,26 +117,53 @@ def goals(account: AccountTarget, targets: Targets, standing: Standing) -> tuple
 
 
 def states(engine: EngineTarget, switches: Iterable[Switch], same_symbol: SameSymbol) -> dict[Scope, State]:
-    """What must hold in each part of *engine*: the worst state of all switches that reach anything in it."""
+    """What must hold in each part of *engine*, and in each region of it that a switch names: the worst state there is.
+
+    A region is a wider scope by which the engine can be told of a switch exactly; it holds parts that nobody
+    configured, too.
+    """
+    reached = [(switch.state, parts_of(engine, switch.scope, same_symbol)) for switch in switches]
     found = dict.fromkeys((part.scope for part in engine.parts), State.NORMAL)
-    for switch in switches:
-        for part in parts_of(engine, switch.scope, same_symbol):
-            found[part] = max(found[part], switch.state, key=lambda state: state.rank)
+    found |= {part: State.NORMAL for _, parts in reached for part in parts}
+    for state, parts in reached:
+        for part in found:
+            # What is told to a region is told to every part and region inside it.
+            if part in parts or (parts and parts[0].contains(part)):
+                found[part] = max(found[part], state, key=lambda one: one.rank)
     return found
 
 
-def parts_of(engine: EngineTarget, scope: Scope, same_symbol: SameSymbol) -> tuple[Scope, ...]:
-    """The parts of *engine* in which something of *scope* may trade.
+def region(engine: EngineTarget, scope: Scope) -> Scope | None:
+    """The scope by which the engine is told of all of *scope*, exactly and in configured values; None: there is none.
 
-    A scope that overlaps the engine and none of its parts (a strategy that nobody configured) means all of them: an
-    engine that cannot be told precisely is stopped more widely, never less.
+    A scope that names a strategy has none: its parts are configured, or it is nobody's.
+    """
+    if not engine.scope.overlaps(scope) or scope.get("strategy") is not None:
+        return None
+    if scope.contains(engine.scope):
+        return GLOBAL
+    if set(scope.dimensions) <= engine.labels and set(scope.constraints) <= engine.values:
+        return scope
+    return None
+
+
+def parts_of(engine: EngineTarget, scope: Scope, same_symbol: SameSymbol) -> tuple[Scope, ...]:
+    """The parts of *engine* that have to be told of *scope*: its region with all in it, or each part that it may reach.
+
+    The region comes first.  A scope that overlaps the engine and none of its parts (a strategy that nobody configured)
+    means the whole engine: where it cannot be told precisely it is stopped more widely, never less.
     """
     if not engine.scope.overlaps(scope):
         return ()
-    reached = tuple(
-        part.scope for part in engine.parts if any(_may_meet(place, scope, same_symbol) for place in part.places)
-    )
-    return reached or tuple(part.scope for part in engine.parts)
+    named = region(engine, scope)
+    if named is None:
+        reached = tuple(
+            part.scope for part in engine.parts if any(_may_meet(place, scope, same_symbol) for place in part.places)
+        )
+        if reached:
+            return reached
+        named = GLOBAL
+    return (named, *(part.scope for part in engine.parts if named.contains(part.scope) and part.scope != named))
 
 
 def cut(engine: Scope, labels: Iterable[str], places: Iterable[Scope]) -> tuple[EnginePart, ...]:
