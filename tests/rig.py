@@ -13,12 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from webhook.killswitch.trip import Progress, Trip, TripStatus
-
 from tests.builders import an_alert
 from webhook.bootstrap import Assembly, build
 from webhook.engines.paper import PaperEngine
 from webhook.intake.alert import Alert, AlertStatus, Batch
+from webhook.killswitch.trip import Progress, Trip, TripStatus
 from webhook.service.queries import Queries, TripView
 from webhook.service.resume import Resumes
 from webhook.service.service import Receipt, Service
@@ -108,7 +107,8 @@ def settings_document(folder: Path, prometheus_url: str = "http://127.0.0.1:9", 
         secret.chmod(0o600)
     document: dict[str, Any] = {
         "mode": "live",
-        "store": {"url": f"sqlite:///{folder / 'andon.db'}"},
+        # A busy machine that runs tests is no disk that hangs.
+        "store": {"url": f"sqlite:///{folder / 'andon.db'}", "commit_timeout_seconds": 5.0},
         "intake": {"token_file": str(token)},
         "access": {"operators_file": str(operators)},
         "prometheus": {"url": prometheus_url, "poll_seconds": 0.1},

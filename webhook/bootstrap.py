@@ -128,6 +128,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         seed=in_flight.seed,
         on_out=lambda _why: telemetry.store_failures.inc(),
         on_dropped=telemetry.writes_dropped.inc,
+        patience=settings.store.commit_timeout_seconds,
     )
     recorder = Recorder(in_flight, commit, edges.notifiers, composer, telemetry, clock)
     accounts: dict[str, AccountReconciler] = {}

@@ -29,9 +29,7 @@ VENUE = Scope.of({"venue": "sandbox"})
 
 
 def trip(rig: Rig, action: Action, scope: Scope, duration: float | None = None) -> Trip:
-    made = rig.service.trip(
-        ALICE, action, scope, "a test", None if duration is None else timedelta(seconds=duration)
-    )
+    made = rig.service.trip(ALICE, action, scope, "a test", None if duration is None else timedelta(seconds=duration))
     assert isinstance(made, Trip), made
     return made
 
@@ -68,7 +66,7 @@ def running(rig: Rig) -> Iterator[Rig]:
         rig.assembly.close()
 
 
-# -- engines ------------------------------------------------------------------------------------------------------------
+# -- engines ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_end_of_a_wide_reduce_does_not_start_what_a_narrow_halt_holds(tmp_path: Path) -> None:
@@ -224,7 +222,7 @@ def test_nothing_from_a_label_reaches_an_engine(tmp_path: Path) -> None:
         assert rig.status(made) is TripStatus.UNVERIFIED
 
 
-# -- accounts -----------------------------------------------------------------------------------------------------------
+# -- accounts --------------------------------------------------------------------------------------------------------
 
 
 def account(name: str, label: str, mode: str = "live", **options: Any) -> dict[str, Any]:

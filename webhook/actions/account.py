@@ -142,8 +142,8 @@ class AccountReconciler:
         engines_stopped: Callable[[str], bool],
         report: Callable[[Sequence[Progress]], None],
     ) -> None:
-        """*standing*: the switches as they are now.  *stored*: the newest row of a trip here.  *engines_stopped*: whether
-        the engines of a trip are stopped or had their time.  *report* takes rows and returns at once.
+        """*standing*: the switches as they are now.  *stored*: the newest row of a trip here.  *engines_stopped*: of a
+        trip, whether its engines are stopped or had their time.  *report* takes rows and returns at once.
         """
         self.venue, self.target = venue, target
         self._attribution, self._limits, self._clock, self._observer = attribution, limits, clock, observer
@@ -463,7 +463,7 @@ class AccountReconciler:
             detail=detail,
         )
 
-    def _stage_of(  # noqa: PLR0911 - one way out for each thing that a read can show, the worst first
+    def _stage_of(
         self,
         work: _Work,
         seen: _Seen,
@@ -472,6 +472,7 @@ class AccountReconciler:
         *,
         engines_stopped: bool,
     ) -> tuple[Stage, str]:
+        """What a read shows of one work, the worst first; with it the reason, for people."""
         if self.target.shadow:
             return Stage.SHADOW, ""
         if standing:
@@ -479,25 +480,31 @@ class AccountReconciler:
             if stuck:
                 return Stage.STUCK, f"{len(stuck)} orders outlive every cancel, e.g. {stuck[0]}"
             return Stage.LEFT, f"{len(standing)} orders"
-        if not work.extent.known:
-            symbol = work.goal.scope.get("symbol") or ""
-            if self.venue.resolve(symbol) is None:
-                return Stage.UNKNOWN, "the markets of this venue are not loaded yet"
-            return Stage.UNCOVERED, f"{symbol} is no market of this venue"
-        symbols = work.extent.symbols
-        needed = self.venue.order_books(symbols)
-        if needed is None:
-            return Stage.UNCOVERED, "coverage: not every order book of this venue is known"
-        if not seen.orders.coverage.contains(needed, symbols):
-            if not seen.orders.problems:
-                # A narrow read on purpose: it shows what is there, and proves nothing.
-                return work.row.stage if work.proven else self._unproven(work), ""
-            return Stage.UNKNOWN, "; ".join(seen.orders.problems[:3])
+        uncovered = self._uncovered(work, seen)
+        if uncovered is not None:
+            return uncovered
         if not engines_stopped:
             return self._unproven(work), "its engines are not stopped yet"
         if work.goal.action is Action.HALT:
             return Stage.EMPTY, ""
         return self._stage_of_positions(work, seen, held)
+
+    def _uncovered(self, work: _Work, seen: _Seen) -> tuple[Stage, str] | None:
+        """Why the orders that a read did not show may be there all the same; None when it covered all of the scope."""
+        if not work.extent.known:
+            symbol = work.goal.scope.get("symbol") or ""
+            if self.venue.resolve(symbol) is None:
+                return Stage.UNKNOWN, "the markets of this venue are not loaded yet"
+            return Stage.UNCOVERED, f"{symbol} is no market of this venue"
+        needed = self.venue.order_books(work.extent.symbols)
+        if needed is None:
+            return Stage.UNCOVERED, "coverage: not every order book of this venue is known"
+        if seen.orders.coverage.contains(needed, work.extent.symbols):
+            return None
+        if seen.orders.problems:
+            return Stage.UNKNOWN, "; ".join(seen.orders.problems[:3])
+        # A narrow read on purpose: it shows what is there, and proves nothing.
+        return work.row.stage if work.proven else self._unproven(work), ""
 
     def _stage_of_positions(self, work: _Work, seen: _Seen, held: tuple[Position, ...]) -> tuple[Stage, str]:
         """No order is left; for reduce and flatten the positions decide."""

@@ -99,7 +99,16 @@ class _Part:
     tries: int = 0
     error: str = ""
     runs: bool = False
-    kept_told: bool = False
+    wanted: State = State.NORMAL
+
+    def ask(self, tighten_to: State | None, now: float) -> None:
+        """Note that it is being asked; *tighten_to* is the state, when that is stricter than what it confirmed."""
+        self.asked_at, self.tries = self.asked_at or now, self.tries + 1
+        if tighten_to is None or self.told.rank >= tighten_to.rank:
+            return
+        if self.told is State.NORMAL:
+            self.stopped_before = self.observed is not None and self.observed.rank >= _ASKED[tighten_to].rank
+        self.told = tighten_to
 
 
 class EngineReconciler:
@@ -267,13 +276,17 @@ class EngineReconciler:
 
     def _tell_what_stays_stopped(self, desired: Mapping[Scope, State]) -> None:
         """A region that no switch names any more is not freed while something in it is held: people must know."""
-        configured = [one.scope for one in self.target.parts]
+        configured = {one.scope for one in self.target.parts}
         for scope, part in self._parts.items():
-            freed = any(desired[one] is State.NORMAL for one in configured if scope.contains(one))
-            held = self._loaded and freed and scope not in configured and part.told is not State.NORMAL
-            if held and not part.kept_told:
+            wanted = desired.get(scope, State.NORMAL)
+            if (
+                self._loaded
+                and scope not in configured
+                and wanted is State.NORMAL
+                and State.NORMAL not in (part.wanted, part.told)
+            ):
                 self._tell(scope, "what nobody configured in it stays stopped until nothing in it is held any more")
-            part.kept_told = held
+            part.wanted = wanted
 
     def _send(self, command: Command, desired: Mapping[Scope, State]) -> None:
         now = self._clock.monotonic()
@@ -281,14 +294,9 @@ class EngineReconciler:
         meant = self._inside(command.part)
         tightens = self._parts[command.part].confirmed.rank < command.state.rank
         for scope in meant:
-            part = self._parts[scope]
-            part.asked_at, part.tries = part.asked_at or now, part.tries + 1
-            if tightens and part.told.rank < command.state.rank:
-                if part.told is State.NORMAL:
-                    part.stopped_before = part.observed is not None and part.observed.rank >= _ASKED[command.state].rank
-                # Noted before it is sent: after a crash in between, somebody must start it again.
-                part.told = command.state
+            self._parts[scope].ask(command.state if tightens else None, now)
         if tightens:
+            # Noted before it is sent: after a crash in between, somebody must start it again.
             self._write(*meant)
         why = self._ask(command)
         if not why:
@@ -301,13 +309,16 @@ class EngineReconciler:
             part = self._parts[scope]
             part.error, part.retry_at = why, now + min(0.1 * 2 ** min(part.tries, 10), SLOWEST_RETRY_SECONDS)
         if self._silent:
-            # An engine that does not answer is silent for all of its parts.
-            for scope, wanted in desired.items():
-                part = self._parts[scope]
-                if wanted.rank > part.confirmed.rank:
-                    part.asked_at, part.error = part.asked_at or now, why
+            self._note_silence(desired, why, now)
         if not tightens and self._parts[command.part].tries == 1:
             self._tell(command.part, f"it is not trading again yet: {why}")
+
+    def _note_silence(self, desired: Mapping[Scope, State], why: str, now: float) -> None:
+        """An engine that does not answer is silent for all of its parts."""
+        for scope, wanted in desired.items():
+            part = self._parts[scope]
+            if wanted.rank > part.confirmed.rank:
+                part.asked_at, part.error = part.asked_at or now, why
 
     def _ask(self, command: Command) -> str:
         """Send one command; returns why it is not confirmed, or nothing."""
@@ -453,6 +464,7 @@ def _confirmed(part: _Part, state: State) -> _Part:
     """The part after it confirmed *state*."""
     ours = part.told.rank <= state.rank
     return _Part(
+        wanted=part.wanted,
         told=state,
         confirmed=state,
         stopped_before=part.stopped_before and ours and state is not State.NORMAL,

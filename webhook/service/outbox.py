@@ -35,7 +35,7 @@ def enqueue(tx: Transaction, notice: Notice, notifiers: Mapping[str, Notifier]) 
 
 
 def packed(notice: Notice) -> dict[str, Any]:
-    """The JSON form that is stored; ``id`` is made of the content, so that the same notice has the same one anywhere."""
+    """The JSON form that is stored; its ``id`` is made of the content: the same notice has the same one anywhere."""
     body = {**asdict(notice), "kind": notice.kind.value}
     return {**body, "id": hashlib.sha256(canonical(body)).hexdigest()[:32]}
 

@@ -112,17 +112,18 @@ class Queries:
 
     def health(self) -> Health:
         """Whether the service could do its work now; each part by name."""
-        checks: dict[str, Check] = {}
-        try:
-            if self._commit.out:
-                raise StoreOutageError("the store is out; kills run from memory")
-            self._commit.store.ping()
-            checks["store"] = Check(ok=True, detail="writable")
-        except StoreOutageError as error:
-            checks["store"] = Check(ok=False, detail=str(error))
-        checks |= self._checks()
+        checks = {"store": self._store(), **self._checks()}
         # What is down outside is shown, and does not make the service unready: it must take kills then, most of all.
         return Health(checks["store"].ok and checks["worker"].ok, checks)
+
+    def _store(self) -> Check:
+        if self._commit.out:
+            return Check(ok=False, detail="out: kills run from memory")
+        try:
+            self._commit.store.ping()
+        except StoreOutageError as error:
+            return Check(ok=False, detail=str(error))
+        return Check(ok=True, detail="writable")
 
     def _view(self, trip: Trip, stored: dict[str, Progress]) -> TripView:
         rows = dict(stored)

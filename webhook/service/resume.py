@@ -209,10 +209,9 @@ class Resumes:
             decision = decide(alert, self._policy)
             if decision.outcome is Outcome.TRIP and decision.scope is not None and decision.scope.overlaps(scope):
                 names.add(f"{alert.name} on {decision.scope}")
-            elif decision.code == "missing_label":
-                # Labels that Prometheus adds on the way to Alertmanager are not here: it may be about this scope.
-                if _may_be(alert.labels, scope):
-                    names.add(f"{alert.name} on a scope that its labels here do not name")
+            elif decision.code == "missing_label" and _may_be(alert.labels, scope):
+                # Labels that Prometheus adds on the way to Alertmanager are not here.
+                names.add(f"{alert.name} on a scope that its labels here do not name")
         return names
 
     @staticmethod

@@ -96,6 +96,13 @@ class StoreSettings(Section):
         "(several hosts). Deleting it forgets that a scope was halted.",
     )
     password_file: Path | None = Field(None, description="File with the PostgreSQL password; null when none is needed.")
+    commit_timeout_seconds: float = Field(
+        0.2,
+        ge=0.05,
+        le=10,
+        description="Seconds the store may take over one statement or a commit. After that it counts as out: the kill "
+        "runs from memory, and is written when the store is back. More delays kills while a disk hangs.",
+    )
 
     @model_validator(mode="after")
     def _password_has_a_user(self) -> Self:

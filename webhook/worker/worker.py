@@ -105,7 +105,7 @@ class Worker:
             try:
                 duty()
             except StoreOutageError as error:
-                log.error("worker.starts_without_store", error=str(error))
+                log.warning("worker.starts_without_store", error=str(error))
         for thread in self._threads:
             thread.start()
 
