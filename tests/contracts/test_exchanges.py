@@ -12,7 +12,7 @@ from webhook.venues.ccxt.exchanges import CATALOGUE, unknown
 from webhook.venues.ccxt.exchanges.model import Exchange, Listing, Numbered, Request, fill, placeholders
 from webhook.venues.ccxt.options import Options
 
-KNOWN = frozenset({"$symbol", "$unified", "$id", "$ids", "$client", "$wallet"})
+KNOWN = frozenset({"$symbol", "$unified", "$id", "$ids", "$client", "$wallet", "$settle"})
 OURS = ("andon-3f9a2c71-BTC-17-1", "a.b_c-d", "x" * 36, "andon-3f9a2c71-BTC-17-2")
 """Client order ids as we make them: at most 36 letters, digits and ``-._``."""
 TAKEN = {
@@ -57,7 +57,8 @@ def test_its_books_and_products_have_names_of_their_own(exchange):
     for named in (exchange.products, exchange.books, exchange.positions):
         assert len({one.name for one in named}) == len(named)
     products = {product.name for product in exchange.products}
-    assert {one.product for one in (*exchange.books, *exchange.positions)} <= products
+    assert {name for book in exchange.books for name in book.products} <= products
+    assert {held.product for held in exchange.positions} <= products
     assert set(exchange.lookup) <= products
 
 

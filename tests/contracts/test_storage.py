@@ -36,8 +36,8 @@ from tests.postgres import NoPostgresError, Postgres
 from webhook.audit.chain import GENESIS, verify
 from webhook.errors import PermanentError, StoreOutageError
 from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, Store, Switch, TripStatus
-from webhook.killswitch.states import Action, State
 from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.states import Action, State
 from webhook.storage import KINDS, MemoryStore, open_store
 from webhook.storage.tables import metadata
 

@@ -198,7 +198,7 @@ class Canceller:
                     self._request(
                         f"cancel {order.order_id} of {symbol}",
                         request,
-                        {**values, "$id": order.order_id, "$client": order.client_order_id},
+                        {**values, "$id": order.order_id, "$ids": [order.order_id], "$client": order.client_order_id},
                     )
                     for order in single
                 )

@@ -30,33 +30,25 @@ class Reducer:
         client_order_id = self._exchange.client_ids.of(order.client_order_id)
         if (known := await self._lookup(order, client_order_id, deadline)) is not None:
             return known
-        mode = self._client.precisionMode
-        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
-        amount = order.quantity / unit
-        # Rounded to what the exchange takes, towards less risk: a smaller quantity, a price inside the collar.
-        quantity = whole(amount, step(market["precision"].get("amount"), mode, amount), up=False)
-        tick = step(market["precision"].get("price"), mode, order.limit_price)
-        price = whole(order.limit_price, tick, up=order.side is Side.SELL)
-        if quantity <= 0:
-            raise PermanentError(f"{self._connection.name}: {order.quantity} of {order.symbol} is less than one step")
-        params: dict[str, Any] = {
-            "timeInForce": self._exchange.time_in_force,
-            "reduceOnly": True,
-            "clientOrderId": client_order_id,
-            **self._exchange.order,
-            **self._exchange.hedged.get(order.position_side, {}),
-        }
+        quantity, price = self._sized(order, market)
         what = f"reduce {order.symbol}"
         try:
             raw, _ = await self._connection.ask(
                 what,
                 lambda: self._client.create_order(
-                    order.symbol, "limit", order.side.value, float(quantity), float(price), params
+                    order.symbol,
+                    "limit",
+                    order.side.value,
+                    float(quantity),
+                    float(price),
+                    self._params(order, client_order_id),
                 ),
                 deadline=deadline,
                 write=True,
             )
         except (UnknownOutcomeError, PermanentError) as error:
+            if error.reason == "not_filled":
+                return Fill("", Decimal(0), None)
             if error.permanent and error.reason != "duplicate":
                 raise
             try:
@@ -76,6 +68,29 @@ class Reducer:
                 found = await self._by_id(order, str(raw["id"]), deadline)
             return found or self._fill(order, raw)
         return self._fill(order, raw)
+
+    def _sized(self, order: ReduceOrder, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+        """Quantity (in the exchange's amounts) and price, rounded to what it takes and towards less risk."""
+        digits = self._client.precisionMode
+        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
+        amount = order.quantity / unit
+        quantity = whole(amount, step(market["precision"].get("amount"), digits, amount), up=False)
+        tick = step(market["precision"].get("price"), digits, order.limit_price)
+        price = whole(order.limit_price, tick, up=order.side is Side.SELL)
+        if quantity <= 0:
+            raise PermanentError(f"{self._connection.name}: {order.quantity} of {order.symbol} is less than one step")
+        return quantity, price
+
+    def _params(self, order: ReduceOrder, client_order_id: str) -> dict[str, Any]:
+        mode = self._reader.margin_modes.get((order.symbol, order.position_side))
+        return {
+            "timeInForce": self._exchange.time_in_force,
+            "reduceOnly": True,
+            self._exchange.client_param: client_order_id,
+            **self._exchange.order,
+            **self._exchange.hedged.get(order.position_side, {}),
+            **({"marginMode": mode} if self._exchange.margin_mode and mode is not None else {}),
+        }
 
     async def _by_id(self, order: ReduceOrder, order_id: str, deadline: float) -> Fill:
         raw, _ = await self._connection.ask(

@@ -32,7 +32,7 @@ def gap(exchange: Exchange, options: Options, products: Collection[Product], *, 
     for product in products:
         if product.unread and account_wide:
             return f"{product.name}: {product.unread}"
-        listed = [book for book in exchange.books if book.product == product.name]
+        listed = [book for book in exchange.books if product.name in book.products]
         if not listed or not all(book.account or (book.symbol and not account_wide) for book in listed):
             return f"{product.name}: {product.unread or 'the exchange lists its orders symbol by symbol only'}"
     return None

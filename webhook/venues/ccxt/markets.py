@@ -32,7 +32,7 @@ class Markets:
         for symbol in self._configured:
             own = self.own_name(symbol)
             for product in self.products_of(symbol) or () if own else ():
-                self._by_name[product.name, own or ""] = symbol
+                self._by_name[product.name, (own or "").casefold()] = symbol
 
     @property
     def loaded(self) -> bool:
@@ -51,7 +51,7 @@ class Markets:
             holders = [product for product in self._exchange.products if product.holds(market)]
             for product in holders:
                 for name in own:
-                    by_name[product.name, name] = symbol
+                    by_name[product.name, name.casefold()] = symbol
                 if product.settles is not None and market.get("settle") not in product.settles:
                     missing.setdefault(product.name, f"{symbol} is settled in {market.get('settle')}")
             if not holders:
@@ -103,9 +103,10 @@ class Markets:
             return None
         return form.format(base=base, quote=quote, settle=settle)
 
-    def symbol(self, product: Product, own_name: str) -> str | None:
-        """The unified symbol of a market of *product* by one of its own names."""
-        return self._by_name.get((product.name, own_name))
+    def symbol(self, products: Iterable[str], own_name: str) -> str | None:
+        """The unified symbol of a market of one of *products* by one of its own names."""
+        key = own_name.casefold()
+        return next((found for name in products if (found := self._by_name.get((name, key)))), None)
 
     def products_of(self, symbol: str) -> tuple[Product, ...] | None:
         """The products of the account that can hold an order of *symbol*; None when that is not known."""
@@ -143,7 +144,7 @@ class Markets:
         if market.get("contract"):
             if self._exchange.contracts:
                 size = Decimal(str(market.get("contractSize") or 1))
-            if market.get("inverse"):
+            if market.get("inverse") and market.get("type") != "option":
                 if symbol not in self._units and price:
                     digits = Decimal(1).scaleb((size / price).adjusted() - _SIGNIFICANT + 1)
                     self._units[symbol] = (size / price).quantize(digits)
@@ -153,7 +154,7 @@ class Markets:
     def value(self, symbol: str, amount: Decimal) -> Decimal | None:
         """What *amount* (in the exchange's units) of an inverse market is worth in quote units; None for others."""
         market = self._by_symbol.get(symbol)
-        if market is None or not market.get("inverse"):
+        if market is None or not market.get("inverse") or market.get("type") == "option":
             return None
         return amount * Decimal(str(market.get("contractSize") or 1) if self._exchange.contracts else "1")
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from webhook.venues.ccxt.exchanges.model import Listing, Numbered, Params, rows_at
+from webhook.venues.ccxt.exchanges.model import Cursor, Listing, Numbered, Params, rows_at
 
 _MOST_PAGES = 100
 _PASSES = 3
@@ -36,7 +36,7 @@ async def pages(listing: Listing, params: Params, ask: Ask) -> AsyncIterator[lis
             number += 1
             seen += [_identity(row) for row in rows]
             yield rows
-            if not listing.page or len(rows) < listing.page:
+            if not rows or not listing.page or (len(rows) < listing.page and not isinstance(listing.next, Cursor)):
                 break
             if listing.next is None:
                 raise IncompleteError(f"{len(rows)} rows may be only the first page")

@@ -43,7 +43,7 @@ def read_order(
         raise ValueError("an order without id, symbol or side")
     info: Mapping[str, Any] = raw.get("info") or {}
     trigger_price = decimal(raw.get("triggerPrice")) or decimal(raw.get("stopPrice"))
-    price = decimal(raw.get("price")) or trigger_price
+    price = decimal(raw.get("price")) or decimal(info.get("limitPrice")) or trigger_price
     closes = _says(info, "closePosition") or str(info.get("closeFraction", "")) == "1" or _says(info, "is_close")
     unit = markets.unit(symbol, price)
     amount, filled = decimal(raw.get("amount")), decimal(raw.get("filled")) or Decimal(0)
@@ -93,7 +93,8 @@ def read_position(raw: Mapping[str, Any], *, symbol: str, markets: Markets) -> P
     size = abs(decimal(raw.get("contracts")) or Decimal(0))
     side = raw.get("side")
     mark = next((price for key in ("markPrice", "lastPrice", "entryPrice") if (price := decimal(raw.get(key)))), None)
-    notional = abs(decimal(raw.get("notional")) or Decimal(0))
+    info: Mapping[str, Any] = raw.get("info") or {}
+    notional = abs(decimal(raw.get("notional")) or decimal(info.get("value")) or Decimal(0))
     market = markets.market(symbol)
     if market is None:
         raise ValueError(f"a position in a market that is not known: {symbol}")
@@ -104,14 +105,14 @@ def read_position(raw: Mapping[str, Any], *, symbol: str, markets: Markets) -> P
     unit = markets.unit(symbol, mark)
     if unit is None:
         raise ValueError(f"a position in {symbol} of unknown unit")
-    info: Mapping[str, Any] = raw.get("info") or {}
     hedged = raw.get("hedged") is True or position_side(info) != "both"
     return Position(
         symbol=symbol,
         quantity=size * unit if side == "long" else -size * unit,
         mark_price=mark,
         side=str(side) if hedged else "both",
-        currency=str(market.get("quote") or market.get("settle") or "USDT"),
+        # The price of an option is in what it is settled in.
+        currency=str(market.get("settle" if market.get("type") == "option" else "quote") or "USDT"),
         value=markets.value(symbol, size),
     )
 
@@ -150,7 +151,7 @@ def read_quote(
 ) -> Quote:
     """The top of a book and what rests within *band* of mid; raises `TemporaryError` for a one-sided book.
 
-    *unit*: base units of one unit of the exchange's amounts; *largest*: where a market's ``info`` has the largest order.
+    *unit*: base units in one of the exchange's amounts; *largest*: where a market's ``info`` has the largest order.
     """
     bids, asks = _levels(book.get("bids")), _levels(book.get("asks"))
     if not bids or not asks:

@@ -21,6 +21,7 @@ from webhook.venues.ccxt.exchanges.model import (
     placeholders,
     rows_at,
 )
+from webhook.venues.ccxt.faults import RefusalError
 from webhook.venues.ccxt.markets import Markets
 from webhook.venues.ccxt.pages import IncompleteError, Row, pages
 from webhook.venues.ccxt.parse import decimal, read_order, read_position, read_quote
@@ -69,8 +70,10 @@ class Reader:
         self.configured = tuple(configured)
         names = {product.name for product in products}
         self.products = tuple(products)
-        self.books = tuple(book for book in exchange.books if book.product in names)
+        self.books = tuple(book for book in exchange.books if names & set(book.products))
         self.position_books = tuple(book for book in exchange.positions if book.product in names)
+        self.margin_modes: dict[tuple[str, str], str | None] = {}
+        """How each position that was read is margined, by symbol and side: some exchanges want it said in an order."""
         self._client = connection.exchange
 
     @property
@@ -100,14 +103,15 @@ class Reader:
         if products is None:
             return self.books
         names = {product.name for product in products}
-        return tuple(book for book in self.books if book.product in names)
+        return tuple(book for book in self.books if names & set(book.products))
 
     def values(self, symbol: str) -> dict[str, Any]:
         """What the placeholders stand for in a request for *symbol*; raises `PermanentError` where nobody knows."""
         own = self.markets.own_name(symbol)
         if own is None:
             raise PermanentError(f"{self.connection.name}: no market {symbol} is known", reason="bad_symbol")
-        return {"$symbol": own, "$unified": symbol, **self.common}
+        market = self.markets.market(symbol) or {}
+        return {"$symbol": own, "$unified": symbol, "$settle": market.get("settleId"), **self.common}
 
     async def open_orders(
         self, symbols: Collection[str] | None, deadline: float, *, books: Sequence[Book] | None = None
@@ -215,12 +219,11 @@ class Reader:
             asked: list[tuple[Listing, str | None]] = [(one, symbol) for symbol in mine for one in book.symbol]
         else:
             asked = [(one, None) for one in book.account]
-        product = self.exchange.product(book.product)
 
         def add(rows: Sequence[Row]) -> None:
             found.answered = True
             for row in rows:
-                order = self._order(book, product, row)
+                order = self._order(book, row)
                 if isinstance(order, str):
                     found.problems.append(f"{self.connection.name} {book.name}: an order cannot be read ({order})")
                 else:
@@ -256,6 +259,8 @@ class Reader:
             else:
                 every = await self._everything(listing, deadline)
             await asyncio.gather(*(read(values) for values in every))
+        except RefusalError as error:
+            return None if error.code in listing.absent else error
         except AndonError as error:
             return error
         except IncompleteError as reason:
@@ -272,10 +277,10 @@ class Reader:
             return [{name: str(dig(row, path) or ""), **self.common} for row in rows]
         return [self.common]
 
-    def _order(self, book: Book, product: Product, row: Row) -> OpenOrder | str:
+    def _order(self, book: Book, row: Row) -> OpenOrder | str:
         """The order in one row, or why it cannot be read."""
         own = str(dig(row, book.market) or "")
-        symbol = self.markets.symbol(product, own) or own
+        symbol = self.markets.symbol(book.products, own) or own
         try:
             raw = self._parsed(book.parse, row, symbol)
             return read_order(
@@ -299,12 +304,11 @@ class Reader:
     async def _positions(self, book: PositionBook, deadline: float) -> _Held:
         """One book of positions; every failure becomes a problem of it."""
         held = _Held()
-        product = self.exchange.product(book.product)
 
         def add(rows: Sequence[Row]) -> None:
             held.answered = True
             for row in rows:
-                position = self._position(book, product, row)
+                position = self._position(book, row)
                 if isinstance(position, str):
                     held.problems.append(f"{self.connection.name} {book.name}: a position cannot be read ({position})")
                 elif position is not None:
@@ -323,7 +327,7 @@ class Reader:
         held.answered = held.answered or held.error is None
         return held
 
-    def _position(self, book: PositionBook, product: Product, row: Row) -> Position | str | None:
+    def _position(self, book: PositionBook, row: Row) -> Position | str | None:
         """The position in one row, None when it is zero, or why it cannot be read."""
         size = decimal(dig(row, book.size))
         if size is None:
@@ -331,12 +335,14 @@ class Reader:
         if size == 0:
             return None
         own = str(dig(row, book.market) or "")
-        symbol = self.markets.symbol(product, own) or own
+        symbol = self.markets.symbol((book.product,), own) or own
         try:
             raw = self._parsed(book.parse, row, symbol)
-            return read_position(raw, symbol=symbol, markets=self.markets)
+            position = read_position(raw, symbol=symbol, markets=self.markets)
         except Exception as fault:  # noqa: BLE001 - as in `_order`
             return _reason(fault)
+        self.margin_modes[symbol, position.side] = raw.get("marginMode")
+        return position
 
     async def _ask(self, what: str, method: str, params: Params, deadline: float) -> Any:
         """One request; gives the decoded answer (of ccxt's own methods: what they made of it)."""

@@ -106,7 +106,7 @@ class CcxtVenue:
         if coverage.unlisted(self._exchange, self._options, products, self._markets):
             return None
         names = {product.name for product in products}
-        return frozenset(book.name for book in self._reader.books if book.product in names)
+        return frozenset(book.name for book in self._reader.books if names & set(book.products))
 
     def position_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:
         """The same for positions; None where they are balances, or how they are read is not established."""
@@ -279,6 +279,9 @@ def build(
     if options.proxy is not None:
         config["aiohttp_proxy"] = options.proxy
     client = _noting(make)(config)
+    if exchange.known:
+        # Currencies are read with rights that a key which only trades may lack, and nothing here needs them.
+        client.has["fetchCurrencies"] = False
     missing = [
         CREDENTIAL_FIELDS[field]
         for field, needed in client.requiredCredentials.items()

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from webhook.venues.ccxt.exchanges import binance, binancecoinm, binanceusdm
+from webhook.venues.ccxt.exchanges import (
+    binance,
+    binancecoinm,
+    binanceusdm,
+    bybit,
+    deribit,
+    kraken,
+    krakenfutures,
+    okx,
+)
 from webhook.venues.ccxt.exchanges.model import Book, Exchange, Listing, PositionBook, Product, Request
 
 CATALOGUE: Mapping[str, Exchange] = {
@@ -12,6 +21,11 @@ CATALOGUE: Mapping[str, Exchange] = {
         binance.EXCHANGE,
         binancecoinm.EXCHANGE,
         binanceusdm.EXCHANGE,
+        bybit.EXCHANGE,
+        deribit.EXCHANGE,
+        kraken.EXCHANGE,
+        krakenfutures.EXCHANGE,
+        okx.EXCHANGE,
     )
 }
 
@@ -31,7 +45,7 @@ def unknown(client: Any) -> Exchange:
         books.append(
             Book(
                 name=name,
-                product="all",
+                products=("all",),
                 account=(Listing("fetch_open_orders", params),),
                 symbol=(Listing("fetch_open_orders", {"symbol": "$unified", **params}),),
                 cancel=Request("cancel_order", {"id": "$id", "symbol": "$unified", **params}),

@@ -9,7 +9,6 @@ from webhook.venues.ccxt.exchanges.model import Book, Exchange, Listing, Positio
 CODES = frozenset({"-2011", "-2013"})
 OPTIONS = {
     # No requests that nobody asked for; ccxt reads the leverage brackets before it reads positions.
-    "fetchCurrencies": False,
     "fetchMargins": False,
     "leverageBrackets": {},
 }
@@ -25,7 +24,7 @@ def contract_books(api: str, product: Product) -> tuple[Book, ...]:
     return (
         Book(
             name=product.name,
-            product=product.name,
+            products=(product.name,),
             account=(Listing(f"{api}PrivateGetOpenOrders"),),
             symbol=(Listing(f"{api}PrivateGetOpenOrders", {"symbol": "$symbol"}),),
             cancel=Request(f"{api}PrivateDeleteOrder", {"symbol": "$symbol", "orderId": "$id"}),
@@ -35,7 +34,7 @@ def contract_books(api: str, product: Product) -> tuple[Book, ...]:
         ),
         Book(
             name=f"{product.name} algo",
-            product=product.name,
+            products=(product.name,),
             account=(Listing(f"{api}PrivateGetOpenAlgoOrders"),),
             symbol=(Listing(f"{api}PrivateGetOpenAlgoOrders", {"symbol": "$symbol"}),),
             cancel=Request(f"{api}PrivateDeleteAlgoOrder", {"symbol": "$symbol", "algoId": "$id"}),
@@ -82,7 +81,7 @@ EXCHANGE = Exchange(
     books=(
         Book(
             name="spot",
-            product="spot",
+            products=("spot",),
             account=(Listing("privateGetOpenOrders"),),
             symbol=(Listing("privateGetOpenOrders", {"symbol": "$symbol"}),),
             cancel=Request("privateDeleteOrder", {"symbol": "$symbol", "orderId": "$id"}),
@@ -90,7 +89,7 @@ EXCHANGE = Exchange(
         ),
         Book(
             name="margin",
-            product="margin",
+            products=("margin",),
             account=(Listing("sapiGetMarginOpenOrders"),),
             symbol=(Listing("sapiGetMarginOpenOrders", {"symbol": "$symbol"}),),
             cancel=Request("sapiDeleteMarginOrder", {"symbol": "$symbol", "orderId": "$id"}),
@@ -98,7 +97,7 @@ EXCHANGE = Exchange(
         ),
         Book(
             name="isolated margin",
-            product="isolated_margin",
+            products=("isolated_margin",),
             symbol=(Listing("sapiGetMarginOpenOrders", {"symbol": "$symbol", "isIsolated": "TRUE"}),),
             cancel=Request("sapiDeleteMarginOrder", {"symbol": "$symbol", "orderId": "$id", "isIsolated": "TRUE"}),
             cancel_symbol=(Request("sapiDeleteMarginOpenOrders", {"symbol": "$symbol", "isIsolated": "TRUE"}),),
@@ -107,7 +106,7 @@ EXCHANGE = Exchange(
         *contract_books("dapi", COINM),
         Book(
             name="options",
-            product="options",
+            products=("options",),
             account=(Listing("eapiPrivateGetOpenOrders", {"limit": 1000}, page=1000),),
             symbol=(Listing("eapiPrivateGetOpenOrders", {"symbol": "$symbol", "limit": 1000}, page=1000),),
             cancel=Request("eapiPrivateDeleteOrder", {"symbol": "$symbol", "orderId": "$id"}),
@@ -116,13 +115,13 @@ EXCHANGE = Exchange(
         # TWAP and VP: Binance itself sends their orders, as long as they run.
         Book(
             name="futures algorithms",
-            product="futures_algorithms",
+            products=("futures_algorithms",),
             account=(Listing("sapiGetAlgoFuturesOpenOrders", rows=("orders",)),),
             cancel=Request("sapiDeleteAlgoFuturesOrder", {"algoId": "$id"}),
         ),
         Book(
             name="spot algorithms",
-            product="spot_algorithms",
+            products=("spot_algorithms",),
             account=(Listing("sapiGetAlgoSpotOpenOrders", rows=("orders",)),),
             cancel=Request("sapiDeleteAlgoSpotOrder", {"algoId": "$id"}),
         ),

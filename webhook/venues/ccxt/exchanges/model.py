@@ -1,8 +1,8 @@
 """What the adapter has to know of an exchange, as data: one instance of `Exchange` in each file of this folder.
 
 A request is written as the exchange's own documentation writes it, under the name that ccxt gives to the call.  Values
-that begin with ``$`` are filled in: ``$symbol`` (the exchange's own name of a market; ``$unified``: ccxt's), ``$id`` and
-``$ids`` (of orders), ``$client`` (a client order id), ``$wallet`` (the address of the account), and whatever
+that begin with ``$`` are filled in: ``$symbol`` (the exchange's own name of a market; ``$unified``: ccxt's), ``$id``
+and ``$ids`` (of orders), ``$client`` (a client order id), ``$wallet`` (the address of the account), and whatever
 `Exchange.lists` names.
 
 What is not established is left out.  An account is only called empty when every book of its products was read to the
@@ -75,6 +75,7 @@ class Listing:
     """A read of a list: ``rows`` is the path to it in the answer (``*``: in every entry).
 
     ``page``: how many rows an answer holds at most (0: all there are), ``next`` how to get at those behind them.
+    ``absent``: codes of refusals that mean that the exchange has no such list, so that nothing can be in it.
     """
 
     method: str
@@ -82,6 +83,7 @@ class Listing:
     rows: Path = ()
     page: int = 0
     next: LastRow | Cursor | Numbered | None = None
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """One list of open orders.
+    """One list of open orders, of one or several products.
 
     ``account``: what reads all of it (empty: it can only be read symbol by symbol); ``symbol``: what reads one market
     (empty: ``account`` is read and the rest left out).  ``cancel`` cancels one order, ``batch`` up to ``batch_size``.
@@ -122,7 +124,7 @@ class Book:
     """
 
     name: str
-    product: str
+    products: tuple[str, ...]
     account: tuple[Listing, ...] = ()
     symbol: tuple[Listing, ...] = ()
     cancel: Request | None = None
@@ -187,10 +189,11 @@ class Exchange:
     ``spot_id``, ``contract_id`` and, where they differ, ``inverse_id``: how the exchange makes its names, for a kill
     before its markets are loaded.
 
-    ``time_in_force``: how IOC is spelt.  ``order``: further parameters of a reduce-only order; ``hedged``: those of the
-    side of a position in hedge mode.  ``lookup``: finds an order by ``$client``.  ``largest``: paths in a market's
-    ``info`` to the largest limit order.  ``depth``: how many price levels to ask for.  ``gone``: its codes for "no such
-    order".  ``lists``: values of a placeholder that the exchange itself lists, each with the path to one in a row.
+    ``time_in_force``: how IOC is spelt; ``client_param``: how the client order id.  ``order``: further parameters of a
+    reduce-only order; ``hedged``: those of the side of a position in hedge mode; ``margin_mode``: the order has to name
+    that of the position.  ``lookup``: finds an order by ``$client``.  ``largest``: paths in a market's ``info`` to the
+    largest limit order.  ``depth``: how many price levels to ask for.  ``gone``: its codes for "no such order".
+    ``lists``: values of a placeholder that the exchange itself lists, each with the path to one in a row.
     """
 
     name: str
@@ -208,7 +211,9 @@ class Exchange:
     contract_id: str | None = None
     inverse_id: str | None = None
     time_in_force: str = "IOC"
+    client_param: str = "clientOrderId"
     order: Params = field(default_factory=dict)
+    margin_mode: bool = False
     hedged: Mapping[str, Params] = field(
         default_factory=lambda: {"long": {"hedged": True}, "short": {"hedged": True}},
     )
