@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,8 @@ from tests.sandbox_fixtures import RunningVenue, usdm_client
 from webhook.actions.port import Side, Venue
 from webhook.clock import SystemClock
 from webhook.venues import VENUES
+from webhook.venues.ccxt.exchanges import CATALOGUE
+from webhook.venues.ccxt.exchanges.model import Exchange
 from webhook.venues.paper import PaperOptions, PaperVenue
 
 PERPS = ("BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT")
@@ -27,8 +29,11 @@ class Bench(Protocol):
     venue: Venue
     known: tuple[str, ...]
 
-    def rest(self, symbol: str, count: int = 1, *, book: str = "normal", prefix: str = "mm-btc_") -> None:
-        """Let orders rest in the account."""
+    def books(self, symbol: str) -> tuple[str, ...]:
+        """The order books that *symbol* has."""
+
+    def rest(self, symbol: str, count: int = 1, *, book: str = "", prefix: str = "mm-btc_") -> None:
+        """Let orders rest in the account; *book*: empty for the first one of the symbol."""
 
     def standing(self) -> int:
         """How many orders rest there, whatever the adapter says."""
@@ -54,18 +59,23 @@ class PaperBench:
     venue: PaperVenue
     known: tuple[str, ...] = PERPS
 
-    def rest(self, symbol: str, count: int = 1, *, book: str = "normal", prefix: str = "mm-btc_") -> None:
+    def books(self, symbol: str) -> tuple[str, ...]:
+        return tuple(sorted(self.venue.order_books([symbol]) or ()))
+
+    def rest(self, symbol: str, count: int = 1, *, book: str = "", prefix: str = "mm-btc_") -> None:
+        chosen = book or self.books(symbol)[0]
         for number in range(count):
-            self.venue.place(symbol, Side.BUY, Decimal(1), Decimal(90), client_order_id=f"{prefix}{number}", book=book)
+            client_order_id = f"{prefix}{number}"
+            self.venue.place(symbol, Side.BUY, Decimal(1), Decimal(90), client_order_id=client_order_id, book=chosen)
 
     def standing(self) -> int:
-        return len(self.venue._orders)
+        return len(self.venue.resting())
 
     def hold(self, symbol: str, quantity: Decimal) -> None:
         self.venue.hold(symbol, quantity)
 
     def held(self, symbol: str) -> Decimal:
-        return self.venue._positions.get((symbol, "both"), Decimal(0))
+        return self.venue.held(symbol)
 
     def lie_about_cancels(self) -> None:
         self.venue.faults.cancels_ignored = 1_000
@@ -86,8 +96,11 @@ class SandboxBench:
     account: str
     known: tuple[str, ...]
 
-    def rest(self, symbol: str, count: int = 1, *, book: str = "normal", prefix: str = "mm-btc_") -> None:
-        kind = "algo" if book == "trigger" else "usdm" if ":" in symbol else "spot"
+    def books(self, symbol: str) -> tuple[str, ...]:
+        return ("usdm", "usdm algo") if ":" in symbol else ("spot",)
+
+    def rest(self, symbol: str, count: int = 1, *, book: str = "", prefix: str = "mm-btc_") -> None:
+        kind = "algo" if book == "usdm algo" else "usdm" if ":" in symbol else "spot"
         self.running.seed(self.account, count, symbols=[market_id(symbol)], book=kind, prefix=prefix)
 
     def standing(self) -> int:
@@ -135,8 +148,13 @@ def ccxt_options(running: RunningVenue, account: str, folder: Path, **changes: A
 
 
 @contextmanager
-def ccxt_venue(options: dict[str, Any], *, mode: str = "live", name: str = "sandbox-mm") -> Iterator[Any]:
-    """A venue made as the composition root makes it; its thread ends with the `with`."""
+def ccxt_venue(
+    options: dict[str, Any], *, mode: str = "live", name: str = "sandbox-mm", known: Exchange | None = None
+) -> Iterator[Any]:
+    """A venue made as the composition root makes it; its thread ends with the `with`.
+
+    *known*: what it knows of its exchange, instead of what the catalogue says.
+    """
     kind = VENUES["ccxt"]
     venue = kind.build(
         name=name,
@@ -145,6 +163,7 @@ def ccxt_venue(options: dict[str, Any], *, mode: str = "live", name: str = "sand
         mode=mode,
         options=kind.options.model_validate(options),
         clock=SystemClock(),
+        **({} if known is None else {"exchange": known}),
     )
     try:
         yield venue
@@ -152,11 +171,17 @@ def ccxt_venue(options: dict[str, Any], *, mode: str = "live", name: str = "sand
         venue.close()
 
 
-SPOT = {"exchange": "binance", "symbols": list(SPOTS)}
-MIXED = {"exchange": "binance", "symbols": [PERPS[0], *SPOTS[:2]]}
-NO_CANCEL_ALL = {"capabilities": {"symbol_cancel": False}}
-ONE_BY_ONE = {"capabilities": {"symbol_cancel": False, "batch_cancel": False}}
-NO_WIDE_READ = {"symbols": [*PERPS, f"{STRANGER}:USDT"], "capabilities": {"account_wide_read": False}}
+def only(**changes: Any) -> Exchange:
+    """USD-M as it would be if its books could do less."""
+    usdm = CATALOGUE["binanceusdm"]
+    return replace(usdm, books=tuple(replace(book, **changes) for book in usdm.books))
+
+
+SPOT = {"exchange": "binance", "products": ["spot"], "symbols": list(SPOTS)}
+MIXED = {"exchange": "binance", "products": ["spot", "usdm"], "symbols": [PERPS[0], *SPOTS[:2]]}
+NO_CANCEL_ALL = {"known": only(cancel_symbol=())}
+ONE_BY_ONE = {"known": only(cancel_symbol=(), batch=None)}
+NO_WIDE_READ = {"symbols": [*PERPS, f"{STRANGER}:USDT"], "known": only(account=())}
 CCXT_VARIANTS: dict[str, dict[str, Any]] = {
     "ccxt-perpetuals": {},
     "ccxt-spot": SPOT,
@@ -179,11 +204,13 @@ def paper_bench(**changes: Any) -> Iterator[PaperBench]:
 
 
 @contextmanager
-def sandbox_bench(running: RunningVenue, folder: Path, **changes: Any) -> Iterator[SandboxBench]:
+def sandbox_bench(
+    running: RunningVenue, folder: Path, *, known: Exchange | None = None, **changes: Any
+) -> Iterator[SandboxBench]:
     """A ccxt account at a venue process that is reset first."""
     running.clear()
     options = ccxt_options(running, "mm", folder, **changes)
-    with ccxt_venue(options) as venue:
+    with ccxt_venue(options, known=known) as venue:
         venue.prepare(10.0)
         yield SandboxBench(venue, running, "mm", tuple(options["symbols"]))
     running.clear()

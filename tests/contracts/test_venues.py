@@ -13,6 +13,7 @@ from tests.venue_benches import (
     STRANGER,
     TIMEOUT,
     Bench,
+    market_id,
     paper_bench,
     sandbox_bench,
 )
@@ -71,7 +72,6 @@ def test_it_says_who_it_is(bench):
     venue = bench.venue
     assert (venue.venue, venue.account, venue.mode) == ("sandbox", "mm", "live")
     assert venue.symbols() == bench.known
-    assert venue.capabilities.books[0] == "normal"
 
 
 def test_it_answers_a_ping_in_seconds(bench):
@@ -79,41 +79,77 @@ def test_it_answers_a_ping_in_seconds(bench):
 
 
 def test_an_empty_account_reads_as_empty_and_may_be_cancelled_again_and_again(bench):
-    assert bench.venue.open_orders(None, TIMEOUT) == ()
+    assert bench.venue.open_orders(None, TIMEOUT).orders == ()
     for _ in range(2):
         report = cancel_everything(bench.venue)
-        assert (report.unknown, report.refused, report.problems) == (0, 0, ())
+        assert (report.unknown, report.refused) == (0, 0)
+
+
+def test_it_knows_its_books_and_a_read_of_its_symbols_covers_them(bench):
+    books = bench.venue.order_books(bench.known)
+    assert books == {book for symbol in bench.known for book in bench.books(symbol)}
+    read = bench.venue.open_orders(bench.known, TIMEOUT)
+    assert read.coverage.contains(books, bench.known)
+    assert not read.coverage.contains(books, [*bench.known, "NOBODY/USDT"])
+    assert not read.coverage.contains(books, None)
+
+
+def test_a_read_of_the_account_covers_what_it_says_the_account_has_or_says_that_nothing_can(bench):
+    books, read = bench.venue.order_books(None), bench.venue.open_orders(None, TIMEOUT)
+    if books is None:
+        assert read.problems
+        assert not read.coverage.contains(bench.books(bench.known[0]), None)
+    else:
+        assert read.coverage.contains(books, None)
+        assert read.coverage.contains(books, [stranger(bench)])
+        assert read.problems == ()
 
 
 def test_it_reads_orders_of_every_book(bench):
-    for book in bench.venue.capabilities.books:
+    books = bench.books(bench.known[0])
+    for book in books:
         bench.rest(bench.known[0], 2, book=book)
-    orders = bench.venue.open_orders(None, TIMEOUT)
-    assert sorted(order.book for order in orders) == sorted([*bench.venue.capabilities.books] * 2)
+    orders = bench.venue.open_orders(None, TIMEOUT).orders
+    assert sorted(order.book for order in orders) == sorted([*books] * 2)
     assert {order.symbol for order in orders} == {bench.known[0]}
     assert all(order.client_order_id and order.client_order_id.startswith("mm-btc_") for order in orders)
-    assert all(order.remaining > 0 for order in orders)
+    assert all(order.remaining and order.remaining > 0 for order in orders)
+    assert {order.position_side for order in orders} == {"both"}
     assert len({order.order_id for order in orders}) == len(orders)
 
 
 def test_it_reads_only_the_symbols_that_it_is_asked_for(bench):
     for symbol in bench.known:
         bench.rest(symbol)
-    one = bench.venue.open_orders(bench.known[:1], TIMEOUT)
+    one = bench.venue.open_orders(bench.known[:1], TIMEOUT).orders
     assert [order.symbol for order in one] == [bench.known[0]]
-    several = bench.venue.open_orders(bench.known, TIMEOUT)
+    several = bench.venue.open_orders(bench.known, TIMEOUT).orders
     assert sorted(order.symbol for order in several) == sorted(bench.known)
+
+
+def test_a_symbol_is_understood_as_people_write_it_and_what_it_means_can_be_asked_for(bench):
+    symbol = bench.known[0]
+    other = symbol.partition(":")[0].replace("/", "").lower()
+    for text in (symbol, symbol.lower(), other):
+        meant = bench.venue.resolve(text)
+        assert meant is not None
+        assert {symbol, market_id(symbol)} <= meant
+    assert bench.venue.resolve("NOSUCHCOIN-PERP") == frozenset()
+    bench.rest(symbol)
+    assert len(bench.venue.open_orders(bench.venue.resolve(symbol), TIMEOUT).orders) == 1
+    bench.venue.cancel_everything(sorted(bench.venue.resolve(symbol)), Sent(), TIMEOUT)
+    assert bench.standing() == 0
 
 
 def test_it_cancels_every_symbol_and_book_of_the_account(bench):
     for symbol in bench.known:
-        for book in bench.venue.capabilities.books:
+        for book in bench.books(symbol):
             bench.rest(symbol, 3, book=book)
     report = cancel_everything(bench.venue)
     assert bench.standing() == 0
-    assert bench.venue.open_orders(None, TIMEOUT) == ()
+    assert bench.venue.open_orders(None, TIMEOUT).orders == ()
     assert report.accepted == report.requests > 0
-    assert (report.unknown, report.refused, report.problems) == (0, 0, ())
+    assert (report.unknown, report.refused) == (0, 0)
 
 
 def test_it_finds_and_cancels_orders_in_a_symbol_that_nobody_configured(bench):
@@ -127,26 +163,26 @@ def test_it_cancels_only_the_symbols_that_it_is_asked_for(bench):
     for symbol in bench.known:
         bench.rest(symbol, 2)
     cancel_everything(bench.venue, bench.known[:1])
-    left = bench.venue.open_orders(None, TIMEOUT)
+    left = bench.venue.open_orders(None, TIMEOUT).orders
     assert sorted({order.symbol for order in left}) == sorted(bench.known[1:])
     assert len(left) == 2 * (len(bench.known) - 1)
 
 
 def test_it_cancels_just_the_orders_it_is_given(bench):
-    for book in bench.venue.capabilities.books:
+    for book in bench.books(bench.known[0]):
         bench.rest(bench.known[0], 12, book=book)
-    orders = bench.venue.open_orders(None, TIMEOUT)
+    orders = bench.venue.open_orders(None, TIMEOUT).orders
     spared = {orders[0].order_id, orders[-1].order_id}
     sent = Sent()
     report = bench.venue.cancel_orders([one for one in orders if one.order_id not in spared], sent, TIMEOUT)
-    assert {one.order_id for one in bench.venue.open_orders(None, TIMEOUT)} == spared
+    assert {one.order_id for one in bench.venue.open_orders(None, TIMEOUT).orders} == spared
     assert (report.unknown, report.refused) == (0, 0)
     assert len(sent.times) >= 1
 
 
 def test_an_order_that_is_gone_already_counts_as_cancelled(bench):
     bench.rest(bench.known[0], 3)
-    orders = bench.venue.open_orders(None, TIMEOUT)
+    orders = bench.venue.open_orders(None, TIMEOUT).orders
     cancel_everything(bench.venue)
     for doomed in (orders, orders[:1]):
         report = bench.venue.cancel_orders(doomed, Sent(), TIMEOUT)
@@ -171,7 +207,7 @@ def test_a_venue_that_lies_is_found_out_by_reading_again(bench):
     bench.rest(bench.known[0], 2)
     bench.lie_about_cancels()
     cancel_everything(bench.venue)
-    assert len(bench.venue.open_orders(None, TIMEOUT)) == 2
+    assert len(bench.venue.open_orders(None, TIMEOUT).orders) == 2
 
 
 def test_a_cancel_without_an_answer_is_unknown_and_keeps_the_deadline(bench):
@@ -201,9 +237,19 @@ def test_a_venue_that_is_gone_reads_as_an_error_and_never_as_empty(bench):
 
 
 @only_spot
-def test_spot_has_no_positions(bench):
-    assert not bench.venue.capabilities.positions
-    assert bench.venue.positions(None, TIMEOUT) == ()
+def test_spot_holds_balances_and_is_never_flat(bench):
+    assert bench.venue.position_books(None) is None
+    assert bench.venue.position_books(bench.known[:1]) is None
+    with pytest.raises(PermanentError):
+        bench.venue.positions(None, TIMEOUT)
+
+
+@only_contracts
+def test_a_read_of_positions_covers_them(bench):
+    symbols = [symbol for symbol in bench.known if ":" in symbol]
+    books = bench.venue.position_books(symbols)
+    assert books
+    assert bench.venue.positions(symbols, TIMEOUT).coverage.contains(books, symbols)
 
 
 def test_it_quotes_a_book_with_the_rules_that_an_order_must_keep(bench):
@@ -215,6 +261,7 @@ def test_it_quotes_a_book_with_the_rules_that_an_order_must_keep(bench):
     assert quote.price_tick > 0
     assert quote.quantity_step > 0
     assert quote.minimum_quantity >= quote.quantity_step
+    assert quote.maximum_quantity is None or quote.maximum_quantity > quote.minimum_quantity
     assert quote.bid % quote.price_tick == 0
 
 
@@ -223,17 +270,18 @@ def test_it_quotes_a_book_with_the_rules_that_an_order_must_keep(bench):
 def test_it_reads_a_position_and_reduces_it_to_nothing(bench, quantity):
     symbol = bench.known[0]
     bench.hold(symbol, quantity)
-    position = next(one for one in bench.venue.positions(None, TIMEOUT) if one.symbol == symbol)
+    position = next(one for one in bench.venue.positions(None, TIMEOUT).positions if one.symbol == symbol)
     assert (position.quantity, position.side) == (quantity, "both")
     assert position.mark_price > 0
     assert position.notional == abs(quantity) * position.mark_price
-    assert bench.venue.positions(bench.known[1:], TIMEOUT) == ()
+    others = [other for other in bench.known[1:] if ":" in other]
+    assert not others or bench.venue.positions(others, TIMEOUT).positions == ()
     order = closing(bench, symbol, quantity, "andon-1-1")
     fill = bench.venue.reduce(order, TIMEOUT)
     assert fill.filled == abs(quantity)
     assert fill.average_price is not None
     assert bench.held(symbol) == 0
-    assert bench.venue.positions(None, TIMEOUT) == ()
+    assert bench.venue.positions(None, TIMEOUT).positions == ()
 
 
 @only_contracts

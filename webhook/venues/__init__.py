@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from webhook.actions.port import Venue
 from webhook.venues import paper
+from webhook.venues.ccxt import coverage
 from webhook.venues.ccxt import options as ccxt_options
 from webhook.venues.ccxt import venue as ccxt_venue
 
@@ -16,15 +17,17 @@ class VenueKind:
     """``options``: the model of ``venues[].options``; ``build(name, venue, account, mode, options, clock)`` makes one.
 
     ``build`` reads secrets but calls nobody; it raises `webhook.errors.PermanentError` for what cannot be right.
-    ``coverage_fault(options)`` says what of such an account can never be verified, and the remedy; None: nothing.
+    ``coverage_fault(options)`` says what makes "no open order" unprovable in the whole account, and the remedy;
+    ``position_fault(options)`` the same of "no position".  None: nothing does.
     """
 
     options: type[BaseModel]
     build: Callable[..., Venue]
     coverage_fault: Callable[..., str | None]
+    position_fault: Callable[..., str | None]
 
 
 VENUES: dict[str, VenueKind] = {
-    "ccxt": VenueKind(ccxt_options.Options, ccxt_venue.build, ccxt_venue.coverage_fault),
-    "paper": VenueKind(paper.PaperOptions, paper.build, paper.coverage_fault),
+    "ccxt": VenueKind(ccxt_options.Options, ccxt_venue.build, coverage.coverage_fault, coverage.position_fault),
+    "paper": VenueKind(paper.PaperOptions, paper.build, paper.coverage_fault, paper.position_fault),
 }

@@ -452,3 +452,10 @@ def coverage_fault(options: PaperOptions) -> str | None:
     if options.unread_books:
         return f"the paper venue was told to read no {', '.join(options.unread_books)} (`unread_books`)"
     return None
+
+
+def position_fault(options: PaperOptions) -> str | None:
+    """What it was told to leave unreadable."""
+    if not options.has_positions or not options.books_known:
+        return "the paper venue was told that its positions cannot be read (`has_positions`, `books_known`)"
+    return None

@@ -5,8 +5,8 @@ import asyncio
 import ccxt
 import pytest
 
-from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
-from webhook.venues.ccxt.faults import translate
+from webhook.errors import TemporaryError, UnknownOutcomeError
+from webhook.venues.ccxt.faults import RefusalError, translate
 
 HOST = "http://127.0.0.1:8710"
 
@@ -19,31 +19,31 @@ def code(number: int, message: str = "Something.") -> ccxt.BaseError:
 @pytest.mark.parametrize(
     ("fault", "kind", "reason"),
     [
-        (code(-2011, "Unknown order sent."), PermanentError, "no_such_order"),
-        (code(-2013), PermanentError, "no_such_order"),
+        (code(-2011, "Unknown order sent."), RefusalError, "no_such_order"),
+        (code(-2013), RefusalError, "no_such_order"),
         (code(-1021), TemporaryError, "clock_skew"),
-        (code(-1022), PermanentError, "signature"),
-        (code(-2015), PermanentError, "key_refused"),
-        (code(-2014), PermanentError, "key_refused"),
-        (code(-2019), PermanentError, "insufficient_funds"),
-        (code(-2022, "ReduceOnly Order is rejected."), PermanentError, "nothing_to_reduce"),
-        (code(-2010, "Duplicate order sent."), PermanentError, "duplicate"),
-        (code(-2010, "Account has insufficient balance."), PermanentError, "order_refused"),
-        (code(-4116), PermanentError, "duplicate"),
-        (code(-1121), PermanentError, "bad_symbol"),
+        (code(-1022), RefusalError, "signature"),
+        (code(-2015), RefusalError, "key_refused"),
+        (code(-2014), RefusalError, "key_refused"),
+        (code(-2019), RefusalError, "insufficient_funds"),
+        (code(-2022, "ReduceOnly Order is rejected."), RefusalError, "nothing_to_reduce"),
+        (code(-2010, "Duplicate order sent."), RefusalError, "duplicate"),
+        (code(-2010, "Account has insufficient balance."), RefusalError, "order_refused"),
+        (code(-4116), RefusalError, "duplicate"),
+        (code(-1121), RefusalError, "bad_symbol"),
         (code(-1015), TemporaryError, "rate_limited"),
         (code(-1003), TemporaryError, "rate_limited"),
         (code(-1008), TemporaryError, "overloaded"),
         (code(-1007), UnknownOutcomeError, "timeout"),
         (code(-1000), UnknownOutcomeError, "server_error"),
-        (code(-9999), PermanentError, "refused"),
-        (ccxt.OrderNotFound("kraken nothing"), PermanentError, "no_such_order"),
-        (ccxt.AuthenticationError("okx no"), PermanentError, "key_refused"),
-        (ccxt.InsufficientFunds("okx no"), PermanentError, "insufficient_funds"),
-        (ccxt.InvalidOrder("bybit reduce-only rule not satisfied"), PermanentError, "nothing_to_reduce"),
-        (ccxt.DuplicateOrderId("okx again"), PermanentError, "duplicate"),
-        (ccxt.NotSupported("okx cancelAllOrders"), PermanentError, "unsupported"),
-        (ccxt.BadSymbol("okx no such"), PermanentError, "bad_symbol"),
+        (code(-9999), RefusalError, "refused"),
+        (ccxt.OrderNotFound("kraken nothing"), RefusalError, "no_such_order"),
+        (ccxt.AuthenticationError("okx no"), RefusalError, "key_refused"),
+        (ccxt.InsufficientFunds("okx no"), RefusalError, "insufficient_funds"),
+        (ccxt.InvalidOrder("bybit reduce-only rule not satisfied"), RefusalError, "nothing_to_reduce"),
+        (ccxt.DuplicateOrderId("okx again"), RefusalError, "duplicate"),
+        (ccxt.NotSupported("okx cancelAllOrders"), RefusalError, "unsupported"),
+        (ccxt.BadSymbol("okx no such"), RefusalError, "bad_symbol"),
         (ccxt.DDoSProtection("binance 429"), TemporaryError, "rate_limited"),
         (ccxt.RateLimitExceeded("okx slow down"), TemporaryError, "rate_limited"),
         (ccxt.OnMaintenance("okx"), TemporaryError, "maintenance"),

@@ -72,7 +72,7 @@ def test_both_books_of_a_symbol_get_their_own_cancel(one_symbol, process):
 
 def test_spot_has_one_book(process, tmp_path):
     with sandbox_bench(process, tmp_path, **SPOT) as bench:
-        assert bench.venue.capabilities.books == ("normal",)
+        assert bench.venue.order_books(None) == {"spot"}
         bench.venue.cancel_everything(None, nothing, TIMEOUT)
         assert requests(process, method="DELETE") == ["/api/v3/openOrders"] * 3
 
@@ -88,10 +88,10 @@ def test_without_cancel_all_orders_go_in_batches_of_ten(process, tmp_path):
 
 def test_a_kill_before_the_markets_are_loaded_does_not_load_them_first(process, tmp_path):
     process.clear()
-    with ccxt_venue(ccxt_options(process, "mm", tmp_path)) as venue:
+    with ccxt_venue(ccxt_options(process, "mm", tmp_path, request_timeout_seconds=3.0)) as venue:
         bench = SandboxBench(venue, process, "mm", PERPS)
         bench.rest(BTC, 2)
-        bench.rest(PERPS[1], 2, book="trigger")
+        bench.rest(PERPS[1], 2, book="usdm algo")
         report = venue.cancel_everything(None, nothing, TIMEOUT)
         assert bench.standing() == 0
         assert report.accepted == report.requests == 6
@@ -106,16 +106,27 @@ def test_a_position_is_never_read_or_reduced_by_a_guessed_market(process, tmp_pa
         venue.cancel_everything(None, nothing, TIMEOUT)
         fill = venue.reduce(sell("0.02", collar(bench)), TIMEOUT)
         assert fill.filled == Decimal("0.02")
-        assert venue.positions(None, TIMEOUT) == ()
+        assert venue.positions(None, TIMEOUT).positions == ()
 
 
-def test_an_order_in_a_market_that_ccxt_does_not_know_is_cancelled_by_the_name_the_exchange_gave(bench):
-    exchange = bench.venue._exchange
-    del exchange.markets["DOGE/USDT:USDT"]
-    del exchange.markets_by_id["DOGEUSDT"]
-    bench.rest("DOGE/USDT:USDT", 2)
-    bench.venue.cancel_everything(None, nothing, TIMEOUT)
-    assert bench.standing() == 0
+def test_an_order_in_a_market_that_is_not_known_is_cancelled_by_the_name_the_exchange_gave(process, tmp_path):
+    process.clear()
+    with ccxt_venue(ccxt_options(process, "mm", tmp_path)) as venue:
+        bench = SandboxBench(venue, process, "mm", PERPS)
+        bench.rest("DOGE/USDT:USDT", 2)
+        assert {order.symbol for order in venue.open_orders(None, TIMEOUT).orders} == {"DOGEUSDT"}
+        venue.cancel_everything(None, nothing, TIMEOUT)
+        assert bench.standing() == 0
+        assert requests(process, path="/fapi/v1/exchangeInfo") == []
+
+
+def test_before_the_markets_are_loaded_no_symbol_is_resolved_and_the_account_can_be_verified(process, tmp_path):
+    process.clear()
+    with ccxt_venue(ccxt_options(process, "mm", tmp_path)) as venue:
+        assert venue.resolve(BTC) is None
+        assert venue.open_orders(None, TIMEOUT).coverage.contains(venue.order_books(None), None)
+        venue.prepare(TIMEOUT)
+        assert venue.resolve("BTC-PERP") == {BTC, "BTCUSDT"}
 
 
 def test_prepare_names_a_symbol_that_the_exchange_does_not_have_and_leaves_the_venue_usable(process, tmp_path):
@@ -194,7 +205,7 @@ def test_a_clock_that_went_off_is_learnt_again(bench, seconds):
     report = bench.venue.cancel_everything(None, nothing, TIMEOUT)
     assert bench.standing() == 0
     assert report.accepted == report.requests
-    assert bench.venue.open_orders(None, TIMEOUT) == ()
+    assert bench.venue.open_orders(None, TIMEOUT).orders == ()
 
 
 def test_a_slow_venue_keeps_nobody_longer_than_the_timeout(bench):
@@ -318,7 +329,7 @@ def test_a_shadow_venue_reads_and_sends_nothing(process, tmp_path):
     with ccxt_venue(ccxt_options(process, "mm", tmp_path), mode="shadow") as venue:
         bench = SandboxBench(venue, process, "mm", PERPS)
         bench.rest(BTC, 2)
-        orders = venue.open_orders(None, TIMEOUT)
+        orders = venue.open_orders(None, TIMEOUT).orders
         assert len(orders) == 2
         assert venue.cancel_everything(None, nothing, TIMEOUT).refused == 1
         assert venue.cancel_orders(orders, nothing, TIMEOUT).refused == 1

@@ -6,14 +6,14 @@ of order ids; order by order.  What is counted are requests; whether anything is
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.actions.port import CancelReport, OpenOrder
 from webhook.errors import AndonError, TemporaryError, UnknownOutcomeError
+from webhook.venues.ccxt.exchanges.model import Book, Exchange, Request, dig, fill
 from webhook.venues.ccxt.read import Reader
-from webhook.venues.ccxt.tables import Params
 
 _TRIES = 3
 _FIRST_PAUSE = 0.05
@@ -22,6 +22,12 @@ _LOOK_AFTER = 0.1
 _MOST_AT_ONCE = 64
 """Requests of one kind in flight: above this a venue's limits, and our own CPU, make it slower and not faster."""
 _PROBLEMS = 20
+_UNIFIED = {
+    "cancel_all_orders": ("symbol",),
+    "cancel_order": ("id", "symbol"),
+    "cancel_orders": ("ids", "symbol"),
+}
+"""ccxt's own methods, with the names of their first arguments; everything else takes one body."""
 
 
 @dataclass(slots=True)
@@ -42,25 +48,14 @@ class Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the exchange has: see `webhook.venues.ccxt.options.CapabilityOptions`."""
-
-    account_wide: bool
-    by_symbol_books: frozenset[str]
-    batch_books: frozenset[str]
-    batch_size: int
-
-
 class Canceller:
     """One cancelling call: made for it, thrown away after it."""
 
-    def __init__(self, reader: Reader, means: Means, tally: Tally, sent: Callable[[], None], deadline: float) -> None:
+    def __init__(self, reader: Reader, tally: Tally, sent: Callable[[], None], deadline: float) -> None:
         """*deadline* is loop time; *sent* is called when the first cancel request is on the wire."""
         self._reader = reader
-        self._reach = reader.reach
-        self._exchange = reader.reach.exchange
-        self._means = means
+        self._connection = reader.connection
+        self._client = reader.connection.exchange
         self._tally = tally
         self._deadline = deadline
         self._told = False
@@ -69,119 +64,167 @@ class Canceller:
         self._one_by_one = asyncio.Lock()
         self._resume_at = 0.0
 
-    async def everything(self, symbols: Sequence[str] | None) -> None:
+    async def everything(self, symbols: Collection[str] | None) -> None:
         """Cancel all orders in *symbols*; None: in the configured ones at once, and in whatever else a read shows."""
+        books = self._reader.books
         if symbols is not None:
-            await self._symbols(symbols)
-        elif self._means.account_wide and await self._account():
+            await self._symbols(self._reader.markets.unified(symbols), books)
             return
-        elif not self._means.by_symbol_books:
-            await self._read_and_cancel(None)
-        else:
-            configured = self._reader.configured
-            known = asyncio.ensure_future(self._symbols(configured))
-            if self._reader.account_wide:
-                # Reading a thousand orders costs more CPU than cancelling them: let the cancels go out first.
-                await asyncio.wait({known}, timeout=_LOOK_AFTER if configured else 0)
-                await self._others(frozenset(configured))
-            await known
+        at_once = [book for book in books if book.cancel_account]
+        by_symbol = [book for book in books if book.cancel_symbol and not book.cancel_account]
+        configured = self._reader.configured
+        known = asyncio.ensure_future(self._symbols(configured, by_symbol))
+
+        async def strangers() -> None:
+            # Reading a thousand orders costs more CPU than cancelling them: let the cancels go out first.
+            await asyncio.wait({known}, timeout=_LOOK_AFTER if configured else 0)
+            await self._strangers(by_symbol, frozenset(configured))
+
+        await asyncio.gather(
+            self._account(at_once),
+            self._read_and_cancel(None, [book for book in books if not book.cancel_symbol and not book.cancel_account]),
+            strangers(),
+        )
+        await known
 
     async def these(self, orders: Iterable[OpenOrder]) -> None:
         """Cancel just these orders."""
         groups: dict[tuple[str, str], list[OpenOrder]] = {}
         for order in orders:
             groups.setdefault((order.book, order.symbol), []).append(order)
-        await asyncio.gather(*(self._by_id(book, symbol, group) for (book, symbol), group in groups.items()))
+        books = {book.name: book for book in self._reader.books}
+        await asyncio.gather(
+            *(self._by_id(books[book], symbol, group) for (book, symbol), group in groups.items() if book in books)
+        )
 
-    async def _account(self) -> bool:
-        """One request for each book and market type; True when every one was accepted."""
-        wanted = [
-            self._try(f"cancel all ({book})", self._bind(self._exchange.cancel_all_orders, None, params))
-            for book, params in self._reader.wide_params()
-        ]
-        return all(error is None for error in await asyncio.gather(*wanted))
+    async def _account(self, books: Sequence[Book]) -> None:
+        """Everything in these books; what the exchange refuses to cancel so is read and cancelled order by order."""
+        pairs = [(book, request) for book in books for request in book.cancel_account]
+        errors = await asyncio.gather(
+            *(self._request(f"cancel all ({book.name})", request, self._reader.common) for book, request in pairs)
+        )
+        told = zip(pairs, errors, strict=True)
+        refused = {book.name: book for (book, _), error in told if error is not None and error.permanent}
+        await self._read_and_cancel(None, tuple(refused.values()))
 
-    async def _symbols(self, symbols: Sequence[str]) -> None:
+    async def _symbols(self, symbols: Sequence[str], books: Sequence[Book]) -> None:
         """Each symbol and book by one request; what cannot be cancelled so is read and cancelled order by order."""
-        pairs = [(book, symbol) for symbol in symbols for book in self._reader.books_for(symbol)]
-        quick = [pair for pair in pairs if pair[0] in self._means.by_symbol_books]
-        done = await asyncio.gather(*(self._symbol(book, symbol) for book, symbol in quick))
-        left = frozenset(pairs) - {pair for pair, was_done in zip(quick, done, strict=True) if was_done}
-        if left:
-            await self._read_and_cancel(left)
+        pairs = [(book, symbol) for symbol in symbols for book in self._reader.books_of(symbol) if book in books]
+        quick = [(book, symbol) for book, symbol in pairs if book.cancel_symbol]
 
-    async def _symbol(self, book: str, symbol: str) -> bool:
+        async def cancel() -> None:
+            done = await asyncio.gather(*(self._symbol(book, symbol) for book, symbol in quick))
+            await self._pairs([pair for pair, was_done in zip(quick, done, strict=True) if not was_done])
+
+        await asyncio.gather(cancel(), self._pairs([pair for pair in pairs if not pair[0].cancel_symbol]))
+
+    async def _pairs(self, pairs: Sequence[tuple[Book, str]]) -> None:
+        books = {book.name: book for book, _ in pairs}
+        await self._read_and_cancel(sorted({symbol for _, symbol in pairs}), tuple(books.values()))
+
+    async def _symbol(self, book: Book, symbol: str) -> bool:
         """Cancel all of one symbol in one book; False when the exchange cannot do that."""
         await self._reader.know(symbol, self._deadline)
-        request = self._bind(self._exchange.cancel_all_orders, symbol, self._reader.books[book])
-        error = await self._try(f"cancel all of {symbol} ({book})", request)
-        return error is None or error.reason != "unsupported"
+        try:
+            values = self._reader.values(symbol)
+        except AndonError as error:
+            self._tally.requests += 1
+            self._note(error)
+            return True
+        errors = await asyncio.gather(
+            *(self._request(f"cancel all of {symbol} ({book.name})", request, values) for request in book.cancel_symbol)
+        )
+        return all(error is None or error.reason != "unsupported" for error in errors)
 
-    async def _read_and_cancel(self, wanted: frozenset[tuple[str, str]] | None) -> None:
+    async def _read_and_cancel(self, symbols: Sequence[str] | None, books: Sequence[Book]) -> None:
         """Read and cancel by order id until a read shows nothing new: an exchange may list only a page at a time.
 
-        *wanted*: pairs of book and symbol; None: everything in the account.
+        *symbols*: None for everything in these books.
         """
-        symbols = None if wanted is None else sorted({symbol for _, symbol in wanted})
-        asked: set[tuple[str, str]] = set()
-        while self._now() < self._deadline:
+        asked: set[tuple[str, str, str]] = set()
+        while books and self._now() < self._deadline:
             try:
-                found = await self._reader.open_orders(symbols, self._deadline, partial=True)
+                found = await self._reader.open_orders(symbols, self._deadline, books=books)
             except AndonError as error:
                 self._tally.requests += 1
                 self._note(error)
                 return
-            mine = [order for order in found if wanted is None or (order.book, order.symbol) in wanted]
-            fresh = [order for order in mine if (order.book, order.order_id) not in asked]
+            fresh = [one for one in found.orders if (one.book, one.symbol, one.order_id) not in asked]
             if not fresh:
+                self._tally.problems += found.problems
                 return
-            asked.update((order.book, order.order_id) for order in fresh)
+            asked.update((one.book, one.symbol, one.order_id) for one in fresh)
             await self.these(fresh)
 
-    async def _others(self, known: frozenset[str]) -> None:
-        """Look for orders in symbols that nobody configured, and cancel them."""
+    async def _strangers(self, books: Sequence[Book], known: frozenset[str]) -> None:
+        """Look in *books* for orders in symbols that nobody configured, and cancel them."""
+        listed = [book for book in books if book.account]
+        if not listed:
+            return
         try:
-            orders = await self._reader.open_orders(None, self._deadline, partial=True)
+            found = await self._reader.open_orders(None, self._deadline, books=listed)
         except AndonError as error:
             # Nothing was asked to be cancelled here, so nothing is counted; the caller's own re-read decides.
             self._tally.problems.append(str(error))
             return
-        found = [order for order in orders if order.symbol not in known]
-        for order in found:
-            self._reader.remember(order)
-        await self._symbols(sorted({order.symbol for order in found}))
-
-    async def _by_id(self, book: str, symbol: str, orders: Sequence[OpenOrder]) -> None:
-        await self._reader.know(symbol, self._deadline)
-        params = self._reader.books.get(book, {})
-        single = orders
-        if book in self._means.batch_books and len(orders) > 1:
-            size = self._means.batch_size
-            batches = [orders[first : first + size] for first in range(0, len(orders), size)]
-            undone = await asyncio.gather(*(self._batch(symbol, batch, params) for batch in batches))
-            single = [order for batch, left in zip(batches, undone, strict=True) if left for order in batch]
+        self._tally.problems += found.problems
+        strangers = [order for order in found.orders if order.symbol not in known]
+        by_book: dict[str, set[str]] = {}
+        for order in strangers:
+            by_book.setdefault(order.book, set()).add(order.symbol)
         await asyncio.gather(
-            *(
-                self._try(
-                    f"cancel {order.order_id} of {symbol}",
-                    self._bind(self._exchange.cancel_order, order.order_id, params, symbol),
-                )
-                for order in single
-            )
+            *(self._symbol(book, symbol) for book in listed for symbol in sorted(by_book.get(book.name, ())))
         )
 
-    async def _batch(self, symbol: str, orders: Sequence[OpenOrder], params: Params) -> bool:
+    async def _by_id(self, book: Book, symbol: str, orders: Sequence[OpenOrder]) -> None:
+        try:
+            await self._reader.know(symbol, self._deadline)
+            values = self._reader.values(symbol)
+        except AndonError as error:
+            self._tally.requests += len(orders)
+            for _ in orders:
+                self._note(error)
+            return
+        single = orders
+        if book.batch is not None and len(orders) > 1:
+            size = book.batch_size
+            batches = [orders[first : first + size] for first in range(0, len(orders), size)]
+            undone = await asyncio.gather(*(self._batch(book, symbol, batch, values) for batch in batches))
+            single = [order for batch, left in zip(batches, undone, strict=True) if left for order in batch]
+        if book.cancel is not None:
+            request = book.cancel
+            await asyncio.gather(
+                *(
+                    self._request(
+                        f"cancel {order.order_id} of {symbol}",
+                        request,
+                        {**values, "$id": order.order_id, "$ids": [order.order_id], "$client": order.client_order_id},
+                    )
+                    for order in single
+                )
+            )
+
+    async def _batch(self, book: Book, symbol: str, orders: Sequence[OpenOrder], values: Mapping[str, Any]) -> bool:
         """Cancel one batch; True when the exchange cannot do that and the orders must go one by one."""
         ids = [order.order_id for order in orders]
-        request = self._bind(self._exchange.cancel_orders, ids, params, symbol)
-        error = await self._try(f"cancel {len(ids)} orders of {symbol}", request, judge=_refusals_inside)
+        request = book.batch
+        if request is None:
+            return True
+        error = await self._request(f"cancel {len(ids)} orders of {symbol}", request, {**values, "$ids": ids})
         return error is not None and error.reason in ("unsupported", "refused")
 
-    def _bind(self, method: Any, first: Any, params: Params, symbol: str | None = None) -> Callable[[], Awaitable[Any]]:
-        """A ccxt cancel call: ``(symbol, params)``, or ``(id or ids, symbol, params)``."""
-        if symbol is None:
-            return lambda: method(first, dict(params))
-        return lambda: method(first, symbol, dict(params))
+    async def _request(self, what: str, request: Request, values: Mapping[str, Any]) -> AndonError | None:
+        """Send one cancel request and count it; returns its error, if it had one."""
+        body: Any = fill(request.params, values)
+        if request.each is not None:
+            entries = [fill(request.each, {**values, "$id": order_id}) for order_id in values["$ids"]]
+            body = entries if request.wrap is None else {**body, request.wrap: entries}
+        method = getattr(self._client, request.method)
+        if request.method in _UNIFIED:
+            names = _UNIFIED[request.method]
+            rest = {key: value for key, value in body.items() if key not in names}
+            return await self._try(what, lambda: method(*(body.get(name) for name in names), rest))
+        return await self._try(what, lambda: method(body), lambda payload: _refused_in(payload, self._reader.exchange))
 
     async def _try(
         self,
@@ -215,7 +258,7 @@ class Canceller:
                 continue
             if refused:
                 self._tally.refused += 1
-                self._tally.problems.append(f"{self._reach.name} {what}: {refused} refused")
+                self._tally.problems.append(f"{self._connection.name} {what}: {refused} refused")
                 return None
             break
         self._tally.accepted += 1
@@ -226,7 +269,7 @@ class Canceller:
         async with self._slots if not self._resume_at else self._one_by_one:
             if (early := self._resume_at - self._now()) > 0:
                 await asyncio.sleep(early)
-            _, payload = await self._reach.ask(
+            _, payload = await self._connection.ask(
                 what, request, deadline=self._deadline, write=True, on_sent=None if self._told else self._first_sent
             )
         return payload
@@ -247,9 +290,18 @@ class Canceller:
         self._tally.problems.append(str(error))
 
 
-def _refusals_inside(payload: Any) -> int:
-    """How many entries of a batch answer are refusals other than "no such order" (Binance mixes them in)."""
-    if not isinstance(payload, list):
+def _refused_in(payload: Any, exchange: Exchange) -> int:
+    """How many entries of an answer are refusals other than "no such order"; several exchanges mix them in."""
+    entries = payload
+    for path in (("data",), ("result", "list"), ("retExtInfo", "list"), ("cancelStatus",)):
+        if (inner := dig(payload, path)) is not None:
+            entries = inner
+    if not isinstance(entries, list):
         return 0
-    codes = [entry.get("code") for entry in payload if isinstance(entry, Mapping)]
-    return sum(1 for code in codes if isinstance(code, int) and code < 0 and code not in (-2011, -2013))
+    refused = 0
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            continue
+        code = str(entry.get("code") if entry.get("code") is not None else entry.get("sCode", ""))
+        refused += code not in ("", "0", "200") and code not in exchange.gone
+    return refused

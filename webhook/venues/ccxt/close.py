@@ -6,6 +6,7 @@ from typing import Any
 
 from webhook.actions.port import Fill, ReduceOrder, Side
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
+from webhook.venues.ccxt.exchanges.model import dig
 from webhook.venues.ccxt.parse import decimal, step, whole
 from webhook.venues.ccxt.read import Reader
 
@@ -15,8 +16,9 @@ class Reducer:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._reach = reader.reach
-        self._exchange = reader.reach.exchange
+        self._connection = reader.connection
+        self._exchange = reader.exchange
+        self._client = reader.connection.exchange
 
     async def reduce(self, order: ReduceOrder, deadline: float) -> Fill:
         """Send *order*, unless one with its client order id is known to the venue; then that one's fill is returned.
@@ -24,35 +26,33 @@ class Reducer:
         A venue refuses a client order id twice only while the first order is open, which an IOC order never is: so
         a resend after an unknown outcome, or after a restart, must look first.
         """
-        if (known := await self._lookup(order, deadline)) is not None:
-            return known
         market = await self._reader.market(order.symbol, deadline)
-        mode = self._exchange.precisionMode
-        # Rounded to what the exchange takes, towards less risk: a smaller quantity, a price inside the collar.
-        quantity = whole(order.quantity, step(market["precision"].get("amount"), mode, order.quantity), up=False)
-        tick = step(market["precision"].get("price"), mode, order.limit_price)
-        price = whole(order.limit_price, tick, up=order.side is Side.SELL)
-        if quantity <= 0:
-            raise PermanentError(f"{self._reach.name}: {order.quantity} of {order.symbol} is less than one step")
-        params: dict[str, Any] = {"timeInForce": "IOC", "reduceOnly": True, "clientOrderId": order.client_order_id}
-        if order.position_side != "both":
-            # In hedge mode ccxt turns these two into the side of the position, as each exchange wants it said.
-            params["hedged"] = True
+        client_order_id = self._exchange.client_ids.of(order.client_order_id)
+        if (known := await self._lookup(order, client_order_id, deadline)) is not None:
+            return known
+        quantity, price = self._sized(order, market)
         what = f"reduce {order.symbol}"
         try:
-            raw, _ = await self._reach.ask(
+            raw, _ = await self._connection.ask(
                 what,
-                lambda: self._exchange.create_order(
-                    order.symbol, "limit", order.side.value, float(quantity), float(price), params
+                lambda: self._client.create_order(
+                    order.symbol,
+                    "limit",
+                    order.side.value,
+                    float(quantity),
+                    float(price),
+                    self._params(order, client_order_id),
                 ),
                 deadline=deadline,
                 write=True,
             )
         except (UnknownOutcomeError, PermanentError) as error:
+            if error.reason == "not_filled":
+                return Fill("", Decimal(0), None)
             if error.permanent and error.reason != "duplicate":
                 raise
             try:
-                known = await self._lookup(order, deadline)
+                known = await self._lookup(order, client_order_id, deadline)
             except TemporaryError:
                 # No time left, or no answer again: what is not known is still the order itself.
                 raise error from None
@@ -60,42 +60,73 @@ class Reducer:
                 raise
             return known
         if not raw.get("id"):
-            raise UnknownOutcomeError(f"{self._reach.name} {what}: an answer without an order id", reason="no_id")
-        if raw.get("filled") is None:
-            raw, _ = await self._reach.ask(
-                f"order {order.client_order_id}",
-                lambda: self._exchange.fetch_order(raw["id"], order.symbol),
-                deadline=deadline,
-                write=True,
-            )
-        return _fill(raw)
+            raise UnknownOutcomeError(f"{self._connection.name} {what}: an answer without an order id", reason="no_id")
+        if raw.get("filled") is None or raw.get("status") in (None, "open"):
+            # Many exchanges only acknowledge: what an IOC order came to stands in the order itself.
+            found = await self._lookup(order, client_order_id, deadline)
+            if found is None and raw.get("filled") is None:
+                found = await self._by_id(order, str(raw["id"]), deadline)
+            return found or self._fill(order, raw)
+        return self._fill(order, raw)
 
-    async def _lookup(self, order: ReduceOrder, deadline: float) -> Fill | None:
+    def _sized(self, order: ReduceOrder, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+        """Quantity (in the exchange's amounts) and price, rounded to what it takes and towards less risk."""
+        digits = self._client.precisionMode
+        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
+        amount = order.quantity / unit
+        quantity = whole(amount, step(market["precision"].get("amount"), digits, amount), up=False)
+        tick = step(market["precision"].get("price"), digits, order.limit_price)
+        price = whole(order.limit_price, tick, up=order.side is Side.SELL)
+        if quantity <= 0:
+            raise PermanentError(f"{self._connection.name}: {order.quantity} of {order.symbol} is less than one step")
+        return quantity, price
+
+    def _params(self, order: ReduceOrder, client_order_id: str) -> dict[str, Any]:
+        mode = self._reader.margin_modes.get((order.symbol, order.position_side))
+        return {
+            "timeInForce": self._exchange.time_in_force,
+            "reduceOnly": True,
+            self._exchange.client_param: client_order_id,
+            **self._exchange.order,
+            **self._exchange.hedged.get(order.position_side, {}),
+            **({"marginMode": mode} if self._exchange.margin_mode and mode is not None else {}),
+        }
+
+    async def _by_id(self, order: ReduceOrder, order_id: str, deadline: float) -> Fill:
+        raw, _ = await self._connection.ask(
+            f"order {order_id}",
+            lambda: self._client.fetch_order(order_id, order.symbol),
+            deadline=deadline,
+            write=True,
+        )
+        return self._fill(order, raw)
+
+    async def _lookup(self, order: ReduceOrder, client_order_id: str, deadline: float) -> Fill | None:
         """The fill of an order that was sent before, or None when the venue knows of none.
 
         An exchange that cannot look one up by our id says so by a refusal: then ``reduceOnly`` alone protects.
         """
-        await self._reader.know(order.symbol, deadline)
-        if self._exchange.has.get("fetchOrder") is not True:
-            return None
-        try:
-            raw, _ = await self._reach.ask(
-                f"order {order.client_order_id}",
-                lambda: self._exchange.fetch_order(None, order.symbol, {"clientOrderId": order.client_order_id}),
-                deadline=deadline,
-                write=False,
-            )
-        except PermanentError:
-            return None
-        except TemporaryError as error:
-            if error.reason in ("unreadable", "unsupported"):
-                return None
-            raise
-        if raw.get("clientOrderId") != order.client_order_id:
-            return None
-        return _fill(raw)
+        market = self._reader.markets.market(order.symbol)
+        for product in self._reader.markets.products_of(order.symbol) or ():
+            listing = self._exchange.lookup.get(product.name)
+            if listing is None:
+                continue
+            values = {**self._reader.values(order.symbol), "$client": client_order_id}
+            try:
+                row = await self._reader.one(f"order {client_order_id}", listing, values, deadline)
+            except PermanentError:
+                continue
+            except TemporaryError as error:
+                if error.reason in ("unreadable", "unsupported"):
+                    continue
+                raise
+            raw = self._client.parse_order(dict(row), market) if row else {}
+            said = next((dig(row, path) for path in self._exchange.client_id if dig(row, path)), None)
+            if client_order_id in (said, raw.get("clientOrderId")):
+                return self._fill(order, raw)
+        return None
 
-
-def _fill(raw: Mapping[str, Any]) -> Fill:
-    filled = decimal(raw.get("filled")) or Decimal(0)
-    return Fill(str(raw.get("id")), filled, decimal(raw.get("average")) if filled else None)
+    def _fill(self, order: ReduceOrder, raw: Mapping[str, Any]) -> Fill:
+        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
+        filled = (decimal(raw.get("filled")) or Decimal(0)) * unit
+        return Fill(str(raw.get("id")), filled, decimal(raw.get("average")) if filled else None)

@@ -41,7 +41,7 @@ class Exchanged:
 
 
 exchanged: contextvars.ContextVar[Exchanged | None] = contextvars.ContextVar("exchanged", default=None)
-"""The request of this task; set in `Reach.ask`, filled by the trace of the connection and by `note_answer`."""
+"""The request of this task; set in `Connection.ask`, filled by the trace of the connection and by `note_answer`."""
 
 
 def note_answer(status: int, headers: Mapping[str, str], payload: Any) -> None:
@@ -50,7 +50,7 @@ def note_answer(status: int, headers: Mapping[str, str], payload: Any) -> None:
         request.status, request.headers, request.payload = status, headers, payload
 
 
-class Reach:
+class Connection:
     """Sends one request at a time per task, and gives every failure one of our names."""
 
     def __init__(

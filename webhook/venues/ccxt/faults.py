@@ -77,11 +77,21 @@ _BY_CLASS: dict[str, tuple[Nature, str]] = {
     "ExchangeError": (Nature.REFUSED, "refused"),
 }
 
-_CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
+_CODE = re.compile(r'"(?:code|retCode)"\s*:\s*"?(-?\d+)')
 _MESSAGE = re.compile(r'"(?:msg|message|retMsg|error)"\s*:\s*"([^"]{1,200})')
 _ADDRESS = re.compile(r"\w+://\S+")
 _DUPLICATE = re.compile(r"duplicat", re.IGNORECASE)
+_NOT_FILLED = re.compile(r"iocWouldNotExecute|could not immediately match", re.IGNORECASE)
+"""Kraken Futures and Hyperliquid refuse an IOC order that finds nothing to trade with."""
 _NOTHING_TO_REDUCE = re.compile(r"reduce.?only", re.IGNORECASE)
+
+
+class RefusalError(PermanentError):
+    """The venue understood and said no; ``code`` is its own code for why, empty where it gave none."""
+
+    def __init__(self, message: str, *, reason: str, code: str = "") -> None:
+        super().__init__(message, reason=reason)
+        self.code = code
 
 
 def translate(
@@ -106,7 +116,8 @@ def translate(
             reason = "timeout"
     message = f"{what}: {explain(fault, status, secrets)}"
     if nature is Nature.REFUSED:
-        return PermanentError(message, reason=reason)
+        code = _CODE.search(str(fault))
+        return RefusalError(message, reason=reason, code=code.group(1) if code else "")
     if nature is Nature.UNKNOWN and write:
         return UnknownOutcomeError(message, reason=reason)
     return TemporaryError(message, reason=reason, retry_after=retry_after)
@@ -131,6 +142,7 @@ def _classify(fault: BaseException, status: int | None) -> tuple[Nature, str]:
     if nature is Nature.REFUSED and reason in ("order_refused", "refused"):
         reason = "duplicate" if _DUPLICATE.search(text) else reason
         reason = "nothing_to_reduce" if _NOTHING_TO_REDUCE.search(text) else reason
+        reason = "not_filled" if _NOT_FILLED.search(text) else reason
     return nature, reason
 
 

@@ -1,7 +1,7 @@
-"""The options of a ccxt venue, and what they make of an exchange's capabilities."""
+"""The options of a ccxt venue."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,29 +16,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class CapabilityOptions(_Strict):
-    """What to believe instead of ccxt and our tables; leave out what they have right.
-
-    ``books``: the names of the order books, each with the ccxt parameters that choose it.  ``symbol_cancel``: all
-    orders of one symbol can be cancelled by one request; ``batch_cancel``: several orders can, up to ``batch_size``.
-    """
-
-    books: dict[str, dict[str, Any]] | None = None
-    positions: bool | None = None
-    account_wide_cancel: bool | None = None
-    account_wide_read: bool | None = None
-    symbol_cancel: bool | None = None
-    batch_cancel: bool | None = None
-    batch_size: Annotated[int, Field(ge=1)] | None = None
-
-
 class Options(_Strict):
     """How to reach one account of one exchange.
 
     ``exchange``: ccxt's id.  ``symbols``: ccxt's unified symbols (``BTC/USDT:USDT``) where orders are expected.
-    ``market_types``: what the account trades (``spot``, ``swap``, ...) when that is more than its symbols show; the
-    whole account is read once for each.  ``market_ids``: the exchange's own name of a symbol, for
-    cancelling when markets could not be loaded.
+    ``products``: all that the account can hold orders of (``spot``, ``usdm``, ...: see `docs/exchanges.md`); every
+    product of the exchange when it is left out.  Nothing else is read or cancelled: leave a product out only where the
+    account cannot hold any.  ``market_ids``: the exchange's own name of a symbol, for cancelling when markets could not
+    be loaded.
 
     The keys come from files, and the killer should have its own: a key that only trades, without withdrawal.
 
@@ -53,9 +38,7 @@ class Options(_Strict):
 
     exchange: str
     symbols: _Texts = ()
-    market_types: Annotated[
-        tuple[Literal["spot", "margin", "swap", "future", "delivery", "option"], ...], Field(strict=False)
-    ] = ()
+    products: _Texts = ()
     market_ids: dict[str, str] = Field(default_factory=dict)
     api_key_file: _File | None = None
     secret_file: _File | None = None
@@ -76,7 +59,6 @@ class Options(_Strict):
     receive_window_ms: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=0, le=256)] = 0
     keep_warm_seconds: Annotated[float, Field(ge=0)] = 15.0
-    capabilities: CapabilityOptions = CapabilityOptions()
 
     def credentials(self) -> dict[str, str]:
         """Ccxt's names of the credentials that files were given for, with what the files hold."""

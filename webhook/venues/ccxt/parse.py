@@ -1,4 +1,4 @@
-"""From ccxt's dictionaries to our words: orders, positions, quotes, and whether an answer can have been whole."""
+"""From ccxt's dictionaries to our words: orders, positions, quotes.  What cannot be read is an error, never a guess."""
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
@@ -6,95 +6,115 @@ from typing import Any
 
 from webhook.actions.port import OpenOrder, Position, Quote, Side
 from webhook.errors import TemporaryError
-from webhook.venues.ccxt.tables import PAGE_SIZES, SUSPICIOUS_SIZES, UNPAGED
+from webhook.venues.ccxt.exchanges.model import Path, dig
+from webhook.venues.ccxt.markets import Markets
 
 _TICK_SIZE, _DECIMAL_PLACES = 4, 2
 """ccxt's numbers for what a precision means; the third is a count of significant digits."""
 _FINEST = Decimal("0.00000001")
+_ALMOST = Decimal("0.000001")
+"""Less than this part of a step is an error of rounding."""
+_SIDES = {"long": "long", "short": "short", "1": "long", "2": "short"}
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A number of ccxt (float, text, integer) as Decimal; None for what is absent."""
+    """A number of ccxt (float, text, integer) as Decimal; None for what is absent or no number."""
     if value is None or value == "":
         return None
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None
 
 
-def read_order(raw: Mapping[str, Any], book: str) -> OpenOrder:
-    """One of ccxt's orders; raises ValueError when it lacks what a cancel needs."""
-    order_id, symbol, side = raw.get("id"), raw.get("symbol"), raw.get("side")
+def read_order(
+    raw: Mapping[str, Any],
+    book: str,
+    *,
+    symbol: str,
+    markets: Markets,
+    trigger: bool = False,
+    client_id: Sequence[Path] = (),
+) -> OpenOrder:
+    """One of ccxt's orders, of the market *symbol*; raises ValueError when it lacks what a cancel needs."""
+    order_id, side = raw.get("id"), raw.get("side")
     if not order_id or not symbol or side not in ("buy", "sell"):
         raise ValueError("an order without id, symbol or side")
+    info: Mapping[str, Any] = raw.get("info") or {}
+    trigger_price = decimal(raw.get("triggerPrice")) or decimal(raw.get("stopPrice"))
+    price = decimal(raw.get("price")) or decimal(info.get("limitPrice")) or trigger_price
+    closes = _says(info, "closePosition") or str(info.get("closeFraction", "")) == "1" or _says(info, "is_close")
+    unit = markets.unit(symbol, price)
+    amount, filled = decimal(raw.get("amount")), decimal(raw.get("filled")) or Decimal(0)
     return OpenOrder(
         order_id=str(order_id),
-        client_order_id=raw.get("clientOrderId") or None,
-        symbol=str(symbol),
+        client_order_id=_client_order_id(raw, info, client_id),
+        symbol=symbol,
         side=Side(side),
-        quantity=decimal(raw.get("amount")) or Decimal(0),
-        filled=decimal(raw.get("filled")) or Decimal(0),
-        price=decimal(raw.get("price")) or decimal(raw.get("triggerPrice")),
-        reduce_only=raw.get("reduceOnly") is True or _closes_position(raw),
+        # An order for "all there is" has no quantity, or says 0.
+        quantity=amount * unit if amount and unit is not None else None,
+        filled=filled * unit if unit is not None else Decimal(0),
+        price=price or None,
+        reduce_only=raw.get("reduceOnly") is True
+        or any(_says(info, key) for key in ("reduceOnly", "reduce_only", "is_reduce_only"))
+        or closes,
         book=book,
+        position_side=position_side(info),
+        trigger=trigger or bool(trigger_price),
+        close_position=closes,
     )
 
 
-def _closes_position(raw: Mapping[str, Any]) -> bool:
-    """Binance's stop orders that close a whole position can only reduce, and have no quantity."""
-    info = raw.get("info")
-    return isinstance(info, Mapping) and str(info.get("closePosition", "")).lower() == "true"
+def position_side(info: Mapping[str, Any]) -> str:
+    """``long`` or ``short`` in hedge mode, else ``both``, by the field that an exchange has for it."""
+    for key in ("positionSide", "posSide", "positionIdx"):
+        if (value := info.get(key)) is not None:
+            return _SIDES.get(str(value).casefold(), "both")
+    if str(info.get("posMode", "")).startswith("hedge"):
+        return _SIDES.get(str(info.get("holdSide") or "").casefold(), "both")
+    return "both"
 
 
-def check_whole(exchange: str, parsed: Sequence[Any], payload: Any, what: str) -> None:
-    """Raise `TemporaryError` when *parsed* orders may not be all there are.
-
-    ccxt drops orders it cannot place on a market, and an exchange may have sent only its first page.
-    """
-    if isinstance(payload, list) and len(payload) != len(parsed):
-        raise TemporaryError(f"{what}: ccxt read {len(parsed)} of {len(payload)} orders", reason="incomplete")
-    if page := PAGE_SIZES.get(exchange):
-        full = len(parsed) >= page
-    else:
-        full = exchange not in UNPAGED and len(parsed) in SUSPICIOUS_SIZES
-    if full:
-        raise TemporaryError(f"{what}: {len(parsed)} orders may be only the first page", reason="incomplete")
+def _says(info: Mapping[str, Any], key: str) -> bool:
+    """Whether a field says yes; exchanges write it in several ways."""
+    return str(info.get(key, "")).casefold() in ("true", "yes", "1")
 
 
-def read_positions(parsed: Sequence[Mapping[str, Any]], payload: Any, what: str) -> tuple[Position, ...]:
-    """The positions that are not zero; raises `TemporaryError` when ccxt lost one or it cannot be valued."""
-    positions = []
-    for raw in parsed:
-        size = abs(decimal(raw.get("contracts")) or Decimal(0))
-        if size == 0:
-            continue
-        side, symbol = raw.get("side"), raw.get("symbol")
-        multiplier = decimal(raw.get("contractSize")) or Decimal(1)
-        notional = decimal(raw.get("notional"))
-        mark = decimal(raw.get("markPrice")) or (abs(notional) / (size * multiplier) if notional else None)
-        if side not in ("long", "short") or not symbol or not mark:
-            raise TemporaryError(f"{what}: a position without side, symbol or mark price", reason="unreadable")
-        pair, _, settle = str(symbol).partition(":")
-        base, _, quote = pair.partition("/")
-        if settle.partition("-")[0] == base:
-            # Inverse: a contract is worth a fixed sum in quote units, whatever the price.
-            multiplier /= mark
-        positions.append(
-            Position(
-                symbol=str(symbol),
-                quantity=size if side == "long" else -size,
-                mark_price=mark,
-                side=str(side) if raw.get("hedged") is True else "both",
-                multiplier=multiplier,
-                currency=quote or "USDT",
-            )
-        )
-    if isinstance(payload, list):
-        held = sum(1 for raw in payload if isinstance(raw, Mapping) and (decimal(raw.get("positionAmt")) or 0) != 0)
-        if held > len(positions):
-            raise TemporaryError(f"{what}: ccxt read {len(positions)} of {held} positions", reason="incomplete")
-    return tuple(positions)
+def _client_order_id(raw: Mapping[str, Any], info: Mapping[str, Any], paths: Sequence[Path]) -> str | None:
+    for path in paths:
+        if value := dig(info, path):
+            return str(value)
+    return raw.get("clientOrderId") or None
+
+
+def read_position(raw: Mapping[str, Any], *, symbol: str, markets: Markets) -> Position:
+    """A position that is not zero; raises ValueError when it cannot be sized or valued."""
+    size = abs(decimal(raw.get("contracts")) or Decimal(0))
+    side = raw.get("side")
+    mark = next((price for key in ("markPrice", "lastPrice", "entryPrice") if (price := decimal(raw.get(key)))), None)
+    info: Mapping[str, Any] = raw.get("info") or {}
+    notional = abs(decimal(raw.get("notional")) or decimal(info.get("value")) or Decimal(0))
+    market = markets.market(symbol)
+    if market is None:
+        raise ValueError(f"a position in a market that is not known: {symbol}")
+    if not mark and notional and size and not market.get("inverse") and (unit := markets.unit(symbol)):
+        mark = notional / (size * unit)
+    if side not in ("long", "short") or not size or not mark:
+        raise ValueError(f"a position in {symbol} without side, size or price")
+    unit = markets.unit(symbol, mark)
+    if unit is None:
+        raise ValueError(f"a position in {symbol} of unknown unit")
+    hedged = raw.get("hedged") is True or position_side(info) != "both"
+    return Position(
+        symbol=symbol,
+        quantity=size * unit if side == "long" else -size * unit,
+        mark_price=mark,
+        side=str(side) if hedged else "both",
+        # The price of an option is in what it is settled in.
+        currency=str(market.get("settle" if market.get("type") == "option" else "quote") or "USDT"),
+        value=markets.value(symbol, size),
+    )
 
 
 def step(precision: Any, mode: int, at: Decimal) -> Decimal:
@@ -111,13 +131,28 @@ def step(precision: Any, mode: int, at: Decimal) -> Decimal:
 
 def whole(value: Decimal, unit: Decimal, *, up: bool) -> Decimal:
     """*value* as a whole multiple of *unit*, rounded one way."""
-    return (value / unit).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * unit
+    count = value / unit
+    nearest = count.to_integral_value()
+    if abs(count - nearest) > _ALMOST:
+        nearest = count.to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+    return nearest * unit
 
 
 def read_quote(
-    symbol: str, book: Mapping[str, Any], mark: Decimal | None, market: Mapping[str, Any], mode: int, band: Decimal
+    symbol: str,
+    book: Mapping[str, Any],
+    mark: Decimal | None,
+    market: Mapping[str, Any],
+    mode: int,
+    band: Decimal,
+    *,
+    unit: Decimal = Decimal(1),
+    largest: Sequence[Path] = (),
 ) -> Quote:
-    """The top of a book and what rests within *band* of mid; raises `TemporaryError` for a one-sided book."""
+    """The top of a book and what rests within *band* of mid; raises `TemporaryError` for a one-sided book.
+
+    *unit*: base units in one of the exchange's amounts; *largest*: where a market's ``info`` has the largest order.
+    """
     bids, asks = _levels(book.get("bids")), _levels(book.get("asks"))
     if not bids or not asks:
         raise TemporaryError(f"the book of {symbol} has no {'bids' if asks else 'asks'}", reason="empty_book")
@@ -125,17 +160,21 @@ def read_quote(
     low, high = mid * (1 - band), mid * (1 + band)
     quantity_step = step(market["precision"].get("amount"), mode, bids[0][1])
     limits = (market.get("limits") or {}).get("amount") or {}
+    # The smaller of what ccxt and the exchange say: an order that is too large is refused as a whole.
+    most = [decimal(limits.get("max")), *(decimal(dig(market.get("info") or {}, path)) for path in largest)]
+    most = [value for value in most if value]
     return Quote(
         symbol=symbol,
         bid=bids[0][0],
         ask=asks[0][0],
         mark=mark or mid,
-        bid_depth=sum((size for price, size in bids if price >= low), Decimal(0)),
-        ask_depth=sum((size for price, size in asks if price <= high), Decimal(0)),
+        bid_depth=sum((size for price, size in bids if price >= low), Decimal(0)) * unit,
+        ask_depth=sum((size for price, size in asks if price <= high), Decimal(0)) * unit,
         depth_band=band,
         price_tick=step(market["precision"].get("price"), mode, mid),
-        quantity_step=quantity_step,
-        minimum_quantity=decimal(limits.get("min")) or quantity_step,
+        quantity_step=quantity_step * unit,
+        minimum_quantity=(decimal(limits.get("min")) or quantity_step) * unit,
+        maximum_quantity=min(value for value in most if value) * unit if most else None,
     )
 
 

@@ -11,14 +11,12 @@ import difflib
 import logging
 import ssl
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from webhook.actions.port import (
     CancelReport,
-    Coverage,
     Fill,
     OpenOrder,
     OrdersRead,
@@ -30,25 +28,14 @@ from webhook.actions.port import (
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
 from webhook.net.loop import LoopThread
-from webhook.venues.ccxt import library
-from webhook.venues.ccxt.cancel import Canceller, Means, Tally
+from webhook.venues.ccxt import coverage, exchanges, library
+from webhook.venues.ccxt.cancel import Canceller, Tally
 from webhook.venues.ccxt.close import Reducer
-from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Reach, note_answer
+from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Connection, note_answer
+from webhook.venues.ccxt.exchanges.model import Exchange, Product
+from webhook.venues.ccxt.markets import Markets
 from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
 from webhook.venues.ccxt.read import Reader
-from webhook.venues.ccxt.tables import (
-    BATCH_SIZES,
-    BATCH_TRIGGER,
-    CONSTRUCTION,
-    CONTRACT_TYPES,
-    NO_TRIGGER_CANCEL_ALL,
-    ONLY_CONTRACTS,
-    SYMBOL_REQUIRED_TO_CANCEL_ALL,
-    SYMBOL_REQUIRED_TO_READ,
-    Params,
-    books_of,
-    wide_markets,
-)
 
 T = TypeVar("T")
 
@@ -60,44 +47,34 @@ _WARM_AT_MOST = 32
 logging.getLogger("ccxt").setLevel(logging.INFO)
 
 
-@dataclass(frozen=True, slots=True)
-class VenueCapabilities:
-    """What the account can do; goes away with the data files of the exchanges."""
-
-    books: tuple[str, ...]
-    positions: bool
-    account_wide_cancel: bool
-    account_wide_read: bool
-    batch_cancel: bool
-
-
 class CcxtVenue:
     """One account of one exchange; every method is safe to call from several threads."""
 
     def __init__(
-        self, name: str, venue: str, account: str, *, mode: str, options: Options, clock: Clock, exchange: Any
+        self,
+        name: str,
+        venue: str,
+        account: str,
+        *,
+        mode: str,
+        options: Options,
+        clock: Clock,
+        client: Any,
+        exchange: Exchange,
     ) -> None:
+        """*client* is ccxt's object, *exchange* what is known of the exchange."""
         self.name, self.venue, self.account, self.mode = name, venue, account, mode
         self._options = options
         self._clock = clock
+        self._client = client
         self._exchange = exchange
-        default = _default_market(exchange)
-        markets = wide_markets(default, options.symbols, options.market_types)
-        contracts = any(kind.get("type", default[0]) in CONTRACT_TYPES for kind in markets)
-        books, self.capabilities, self._means = _abilities(exchange, options, contracts=contracts)
-        secrets = [getattr(exchange, field) for field in CREDENTIAL_FIELDS if getattr(exchange, field, None)]
-        self._reach = Reach(
-            name, exchange, request_timeout=options.request_timeout_seconds, secrets=secrets, tls=_tls(options)
+        products = coverage.chosen(exchange, options)
+        secrets = [getattr(client, field) for field in CREDENTIAL_FIELDS if getattr(client, field, None)]
+        self._connection = Connection(
+            name, client, request_timeout=options.request_timeout_seconds, secrets=secrets, tls=_tls(options)
         )
-        self._reader = Reader(
-            self._reach,
-            books=books,
-            account_wide=self.capabilities.account_wide_read,
-            markets=markets,
-            market_ids=options.market_ids,
-            configured=options.symbols,
-            contracts=contracts,
-        )
+        self._markets = Markets(exchange, products, options.market_ids, options.symbols)
+        self._reader = Reader(self._connection, exchange, self._markets, products=products, configured=options.symbols)
         self._reducer = Reducer(self._reader)
         self._thread = LoopThread(name)
         self._thread.run(self._open(), 5.0)
@@ -117,6 +94,33 @@ class CcxtVenue:
         """The configured symbols."""
         return self._options.symbols
 
+    def resolve(self, symbol: str) -> frozenset[str] | None:
+        """Every market that *symbol* may mean, with the exchange's own names of them."""
+        return self._markets.resolve(symbol)
+
+    def order_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:
+        """Every book that could hold an order of these symbols, where all that is in them can be read."""
+        products = self._reach(symbols)
+        if products is None or coverage.gap(self._exchange, self._options, products, account_wide=symbols is None):
+            return None
+        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+            return None
+        names = {product.name for product in products}
+        return frozenset(book.name for book in self._reader.books if names & set(book.products))
+
+    def position_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:
+        """The same for positions; None where they are balances, or how they are read is not established."""
+        products = self._reach(symbols)
+        if products is None or not self._exchange.known or self._exchange.refuses & set(self._options.options):
+            return None
+        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+            return None
+        held = [product.name for product in products if product.holdings != "none"]
+        read = {book.product for book in self._reader.position_books}
+        if any(product.holdings == "balances" for product in products) or not set(held) <= read:
+            return None
+        return frozenset(book.name for book in self._reader.position_books if book.product in held)
+
     def cancel_everything(self, symbols: Sequence[str] | None, sent: Sent, timeout: float) -> CancelReport:
         """Cancel every order in *symbols* (None: in the account), in every book, in parallel."""
 
@@ -133,30 +137,13 @@ class CcxtVenue:
 
         return self._cancel(work, sent, timeout) if orders else CancelReport()
 
-    def resolve(self, symbol: str) -> frozenset[str] | None:
-        """Not known yet."""
-        markets = self._exchange.markets if self._reader.loaded else None
-        return None if markets is None else frozenset({symbol}) & frozenset(markets)
-
-    def order_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:  # noqa: ARG002
-        """Not known until each exchange has its data file."""
-        return None
-
-    def position_books(self, symbols: Collection[str] | None) -> frozenset[str] | None:  # noqa: ARG002
-        """Not known until each exchange has its data file."""
-        return None
-
     def open_orders(self, symbols: Collection[str] | None, timeout: float) -> OrdersRead:
-        """Read every book: complete, or it raises."""
-        wanted = None if symbols is None else sorted(symbols)
-        orders = self._run(lambda deadline: self._reader.open_orders(wanted, deadline), timeout)
-        return OrdersRead(orders, Coverage())
+        """Read every book; what could not be read to its end is missing from the coverage."""
+        return self._run(lambda deadline: self._reader.open_orders(symbols, deadline), timeout)
 
     def positions(self, symbols: Collection[str] | None, timeout: float) -> PositionsRead:
-        """Read the positions that are not zero: complete, or it raises; empty on spot."""
-        wanted = None if symbols is None else sorted(symbols)
-        found = self._run(lambda deadline: self._reader.positions(wanted, deadline), timeout)
-        return PositionsRead(found, Coverage())
+        """Read the positions that are not zero; raises where there are only balances."""
+        return self._run(lambda deadline: self._reader.positions(symbols, deadline), timeout)
 
     def quote(self, symbol: str, depth_band: Decimal, timeout: float) -> Quote:
         """Read the book of *symbol*."""
@@ -170,7 +157,21 @@ class CcxtVenue:
 
     def close(self) -> None:
         """Close connections and end the thread."""
-        self._thread.close(self._reach.close())
+        self._thread.close(self._connection.close())
+
+    def _reach(self, symbols: Collection[str] | None) -> tuple[Product, ...] | None:
+        """The products that orders of *symbols* can be in; None when that is not known."""
+        if symbols is None:
+            return self._reader.products
+        products: dict[str, Product] = {}
+        for symbol in self._markets.unified(symbols):
+            if self._markets.loaded and self._markets.market(symbol) is None:
+                return None
+            mine = self._markets.products_of(symbol)
+            if not mine:
+                return None
+            products |= {product.name: product for product in mine}
+        return tuple(products.values())
 
     def _cancel(
         self, work: Callable[[Canceller], Coroutine[Any, Any, None]], sent: Sent, timeout: float
@@ -180,7 +181,7 @@ class CcxtVenue:
         tally = Tally()
 
         async def timed(deadline: float) -> None:
-            await work(Canceller(self._reader, self._means, tally, sent, deadline))
+            await work(Canceller(self._reader, tally, sent, deadline))
 
         try:
             self._run(timed, timeout)
@@ -197,100 +198,106 @@ class CcxtVenue:
         return self._thread.run(timed(), timeout)
 
     async def _open(self) -> None:
-        self._reach.open()
+        self._connection.open()
         if self._options.keep_warm_seconds > 0:
             # The task is cancelled with the loop; it holds no state that has to be saved.
             self._warmth = asyncio.ensure_future(self._keep_warm())
 
     async def _prepare(self, deadline: float) -> None:
-        await self._reach.learn_clock(deadline)
+        await self._connection.learn_clock(deadline)
         await self._reader.load(deadline)
         await self._warm_up(deadline)
-        if self.capabilities.positions:
-            # ccxt reads the leverage brackets once, before the first positions; better now than while flattening.
-            await self._reader.positions(None, deadline)
-        unknown = [symbol for symbol in self._options.symbols if symbol not in self._exchange.markets]
+        for method in self._exchange.prepare:
+            # ccxt would make these calls when it is first asked for something: better now than in a kill.
+            await self._connection.ask(method, getattr(self._client, method), deadline=deadline, write=False)
+        unknown = self._markets.unknown(self._options.symbols)
         if unknown:
-            near = difflib.get_close_matches(unknown[0], list(self._exchange.markets), 3)
+            near = difflib.get_close_matches(unknown[0], list(self._client.markets), 3)
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
             raise PermanentError(
                 f"{self.name}: the exchange has no market {', '.join(unknown)}{hint}", reason="bad_symbol"
             )
 
     async def _ping(self, deadline: float) -> float:
-        started = self._clock.monotonic()
-        symbol = self._options.symbols[0] if self._options.symbols else None
-        if symbol is not None:
+        for symbol in self._options.symbols[:1]:
             await self._reader.know(symbol, deadline)
-            started = self._clock.monotonic()
-        if symbol is None and not self.capabilities.account_wide_read:
-            await self._reach.ask("balance", self._exchange.fetch_balance, deadline=deadline, write=False)
-        else:
-            await self._reach.ask(
-                "ping", lambda: self._exchange.fetch_open_orders(symbol), deadline=deadline, write=False
-            )
+        started = self._clock.monotonic()
+        await self._reader.ping(deadline)
         return self._clock.monotonic() - started
 
     async def _keep_warm(self) -> None:
         """Use the connections now and then: one that the other side has closed costs a kill three round trips."""
         while True:
             await asyncio.sleep(self._options.keep_warm_seconds)
-            if self._reader.loaded:
+            if self._markets.loaded:
                 with contextlib.suppress(AndonError):
                     await self._warm_up(asyncio.get_running_loop().time() + self._options.keep_warm_seconds)
 
     async def _warm_up(self, deadline: float) -> None:
-        if self._exchange.has.get("fetchTime") is not True:
+        if self._client.has.get("fetchTime") is not True:
             return
         wanted = self._options.connections
         if not wanted:
             wanted = min(max(len(self._options.symbols) * len(self._reader.books), 2), _WARM_AT_MOST)
         asks = [
-            self._reach.ask("time", self._exchange.fetch_time, deadline=deadline, write=False) for _ in range(wanted)
+            self._connection.ask("time", self._client.fetch_time, deadline=deadline, write=False) for _ in range(wanted)
         ]
         for answer in await asyncio.gather(*asks, return_exceptions=True):
             if isinstance(answer, BaseException):
                 raise answer
 
 
-def build(*, name: str, venue: str, account: str, mode: str, options: Options, clock: Clock) -> CcxtVenue:
-    """Make the venue; raises `PermanentError` for an unknown exchange or a missing key. Calls nobody."""
+def build(
+    *,
+    name: str,
+    venue: str,
+    account: str,
+    mode: str,
+    options: Options,
+    clock: Clock,
+    exchange: Exchange | None = None,
+) -> CcxtVenue:
+    """Make the venue; raises `PermanentError` for an unknown exchange or product, or a missing key. Calls nobody.
+
+    *exchange*: what is known of it, where that shall not be what the catalogue says.
+    """
     if options.exchange not in ccxt.exchanges:
         near = difflib.get_close_matches(options.exchange, ccxt.exchanges, 3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         raise PermanentError(f"exchange: ccxt has no {options.exchange!r}{hint}", reason="unknown_exchange")
+    make = getattr(ccxt, options.exchange)
+    exchange = exchange or exchanges.CATALOGUE.get(options.exchange) or exchanges.unknown(make())
+    coverage.chosen(exchange, options)
     config: dict[str, Any] = {
         **options.credentials(),
         "enableRateLimit": False,
         "timeout": PREPARE_TIMEOUT_MS,
-        "options": {"adjustForTimeDifference": True, **CONSTRUCTION.get(options.exchange, {}), **options.options},
+        "options": {"adjustForTimeDifference": True, **exchange.options, **options.options},
     }
     if options.receive_window_ms is not None:
         config["options"]["recvWindow"] = options.receive_window_ms
     if options.proxy is not None:
         config["aiohttp_proxy"] = options.proxy
-    exchange = _noting(getattr(ccxt, options.exchange))(config)
+    client = _noting(make)(config)
+    if exchange.known:
+        # Currencies are read with rights that a key which only trades may lack, and nothing here needs them.
+        client.has["fetchCurrencies"] = False
     missing = [
         CREDENTIAL_FIELDS[field]
-        for field, needed in exchange.requiredCredentials.items()
-        if needed and field in CREDENTIAL_FIELDS and not getattr(exchange, field, None)
+        for field, needed in client.requiredCredentials.items()
+        if needed and field in CREDENTIAL_FIELDS and not getattr(client, field, None)
     ]
     if missing:
         raise PermanentError(f"{options.exchange} needs {' and '.join(missing)}", reason="secret")
     if options.sandbox:
-        if not exchange.urls.get("test"):
+        if not client.urls.get("test"):
             raise PermanentError(f"sandbox: {options.exchange} has no test system in ccxt", reason="sandbox")
-        exchange.set_sandbox_mode(True)
+        client.set_sandbox_mode(True)
     if options.base_url is not None:
-        exchange.urls["api"] = _moved(exchange.urls["api"], options.base_url)
+        client.urls["api"] = _moved(client.urls["api"], options.base_url)
     if options.urls:
-        exchange.urls["api"] = exchange.deep_extend(exchange.urls["api"], options.urls)
-    return CcxtVenue(name, venue, account, mode=mode, options=options, clock=clock, exchange=exchange)
-
-
-def coverage_fault(options: Options) -> str | None:
-    """What of this account can never be verified."""
-    return f"the books of {options.exchange} are not known yet"
+        client.urls["api"] = client.deep_extend(client.urls["api"], options.urls)
+    return CcxtVenue(name, venue, account, mode=mode, options=options, clock=clock, client=client, exchange=exchange)
 
 
 def _noting(base: Any) -> Any:
@@ -314,46 +321,3 @@ def _tls(options: Options) -> bool | ssl.SSLContext:
     if not options.verify_tls:
         return False
     return ssl.create_default_context(cafile=str(options.ca_file)) if options.ca_file else True
-
-
-def _abilities(
-    exchange: Any, options: Options, *, contracts: bool
-) -> tuple[dict[str, Params], VenueCapabilities, Means]:
-    """What this account of this exchange can do: ccxt's map, our tables, and the options over both."""
-    given = options.capabilities
-    has = {name: exchange.has.get(name) is True for name in ("cancelAllOrders", "cancelOrders", "fetchPositions")}
-    books: dict[str, Params] = dict(given.books) if given.books else books_of(exchange.id, contracts=contracts)
-    wide = has["cancelAllOrders"] and exchange.id not in SYMBOL_REQUIRED_TO_CANCEL_ALL
-    by_symbol = given.symbol_cancel if given.symbol_cancel is not None else has["cancelAllOrders"]
-    by_symbol_books = set(books) if by_symbol else set()
-    if exchange.id in NO_TRIGGER_CANCEL_ALL:
-        by_symbol_books.discard("trigger")
-    # Binance has no batch cancel on spot.
-    batch = has["cancelOrders"] and not (exchange.id == "binance" and not contracts)
-    batch = batch if given.batch_cancel is None else given.batch_cancel
-    batch_books = {book for book in books if book == "normal" or exchange.id in BATCH_TRIGGER} if batch else set()
-    account_wide = wide if given.account_wide_cancel is None else given.account_wide_cancel
-    read = exchange.id not in SYMBOL_REQUIRED_TO_READ
-    capabilities = VenueCapabilities(
-        books=tuple(books),
-        positions=(has["fetchPositions"] and contracts) if given.positions is None else given.positions,
-        account_wide_cancel=account_wide and by_symbol_books == set(books),
-        account_wide_read=read if given.account_wide_read is None else given.account_wide_read,
-        batch_cancel=batch,
-    )
-    means = Means(
-        account_wide=capabilities.account_wide_cancel,
-        by_symbol_books=frozenset(by_symbol_books),
-        batch_books=frozenset(batch_books),
-        batch_size=given.batch_size or BATCH_SIZES.get(exchange.id, 10),
-    )
-    return books, capabilities, means
-
-
-def _default_market(exchange: Any) -> tuple[str, str | None]:
-    """The market type, and the direction of contracts, that ccxt means when none is named."""
-    direction = exchange.options.get("defaultSubType")
-    if exchange.id in ONLY_CONTRACTS or exchange.has.get("spot") is False:
-        return "swap", direction
-    kind = str(exchange.options.get("defaultType") or "spot")
-    return kind, direction if kind in CONTRACT_TYPES else None

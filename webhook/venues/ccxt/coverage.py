@@ -1,0 +1,75 @@
+"""What an account may hold, and whether reads can cover all of it: said by check-config, and by every verdict."""
+
+from collections.abc import Collection
+
+from webhook.errors import PermanentError
+from webhook.venues.ccxt.exchanges import CATALOGUE
+from webhook.venues.ccxt.exchanges.model import Exchange, Product
+from webhook.venues.ccxt.markets import Markets
+from webhook.venues.ccxt.options import Options
+
+
+def chosen(exchange: Exchange, options: Options) -> tuple[Product, ...]:
+    """The products that the account can trade: those configured, else all; raises `PermanentError` for another name."""
+    names = [product.name for product in exchange.products]
+    for name in options.products:
+        if name not in names:
+            raise PermanentError(
+                f"products: {exchange.name} has no {name!r}; it has {', '.join(names)}", reason="unknown_product"
+            )
+    return tuple(product for product in exchange.products if not options.products or product.name in options.products)
+
+
+def gap(exchange: Exchange, options: Options, products: Collection[Product], *, account_wide: bool) -> str | None:
+    """Why reads of *products* can never cover every order in them; None when they can.
+
+    *account_wide*: of every symbol; what is only listed symbol by symbol can then not be covered.
+    """
+    if not exchange.known:
+        return f"which order books {exchange.name} has is not established: it has no file in venues/ccxt/exchanges"
+    if ignored := exchange.refuses & set(options.options):
+        return f"with ccxt's option {', '.join(sorted(ignored))} the order books of {exchange.name} are not established"
+    for product in products:
+        if product.unread and account_wide:
+            return f"{product.name}: {product.unread}"
+        listed = [book for book in exchange.books if product.name in book.products]
+        if not listed or not all(book.account or (book.symbol and not account_wide) for book in listed):
+            return f"{product.name}: {product.unread or 'the exchange lists its orders symbol by symbol only'}"
+    return None
+
+
+def unlisted(exchange: Exchange, options: Options, products: Collection[Product], markets: Markets) -> str | None:
+    """Why the markets that the exchange lists now are more than is read; None when they are not."""
+    if not options.products and len(products) == len(exchange.products) and markets.strangers:
+        return f"{markets.strangers[0]} belongs to no product that is known"
+    return markets.gap(products)
+
+
+def coverage_fault(options: Options) -> str | None:
+    """What makes "no open order in this account" unprovable, and what to do about it; None: nothing does."""
+    exchange = CATALOGUE.get(options.exchange)
+    if exchange is None:
+        return (
+            f"{options.exchange}: which order books it has is not established; orders are cancelled and never verified "
+            f"(established are {', '.join(CATALOGUE)})"
+        )
+    reason = gap(exchange, options, chosen(exchange, options), account_wide=True)
+    if reason is None:
+        return None
+    whole = [one for one in exchange.products if gap(exchange, options, (one,), account_wide=True) is None]
+    names = [product.name for product in chosen(exchange, options) if product in whole]
+    remedy = f"; when the account can hold no other orders, say so: products: [{', '.join(names)}]" if names else ""
+    return f"{options.exchange}: {reason}{remedy}"
+
+
+def position_fault(options: Options) -> str | None:
+    """What makes "no position in this account" unprovable; None: nothing does."""
+    exchange = CATALOGUE.get(options.exchange)
+    if exchange is None:
+        return f"{options.exchange}: how its positions are read is not established"
+    for product in chosen(exchange, options):
+        if product.holdings == "balances":
+            return f"{options.exchange}: what {product.name} holds are balances, so that it is never called flat"
+        if product.holdings == "positions" and not any(book.product == product.name for book in exchange.positions):
+            return f"{options.exchange}: how positions of {product.name} are read is not established"
+    return None
