@@ -463,7 +463,7 @@ class AccountReconciler:
             detail=detail,
         )
 
-    def _stage_of(
+    def _stage_of(  # noqa: PLR0911 - one way out for each thing that a read can show
         self,
         work: _Work,
         seen: _Seen,

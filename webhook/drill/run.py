@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from webhook.cli import exits
-from webhook.cli.client import Client
+from webhook.cli.client import AnswerError, Client
 from webhook.cli.reach import read_token
 from webhook.cli.tables import table
 from webhook.drill.faults import BREAKS, Break
@@ -204,11 +204,25 @@ def _back(options: argparse.Namespace, world: World) -> int:
     _say("The sandbox accounts have their deposits back. Waiting until no kill alert fires ...")
     for scope in _stopped_by_alerts(world.service):
         _until(lambda scope=scope: not firing(world, Scope.parse(scope), 0.0))  # type: ignore[misc]
-        asked = world.service.post("/api/v1/resumes", {"scope": scope, "reason": "end of the drill"})
-        if asked["status"] == "pending":
-            approver.post(f"/api/v1/approvals/{asked['id']}")
+        _resume(world.service, approver, scope)
         _say(f"Resumed: {scope}")
     return exits.OK
+
+
+def _resume(service: Client, approver: Client, scope: str) -> None:
+    """Ask and approve, until Alertmanager, too, has said that the alerts ended: seconds after Prometheus did."""
+    deadline = time.monotonic() + _CALM_SECONDS
+    while True:
+        try:
+            asked = service.post("/api/v1/resumes", {"scope": scope, "reason": "end of the drill"})
+            if asked["status"] == "pending":
+                approver.post(f"/api/v1/approvals/{asked['id']}")
+        except AnswerError as error:
+            if error.code not in ("still_firing", "already") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _unverified(service: Client) -> list[str]:
