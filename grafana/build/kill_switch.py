@@ -147,7 +147,7 @@ def _trips() -> tuple[AnyPanel, ...]:
 def _over_range(share: float) -> str:
     return (
         f"histogram_quantile({share},"
-        ' sum by (le, stage) (increase(andon_kill_stage_seconds_bucket{stage!~"stored|blocked"}[$__range]))) >= 0'
+        ' sum by (le, stage) (increase(andon_kill_stage_seconds_bucket{stage!~"stored|stopped"}[$__range]))) >= 0'
     )
 
 
@@ -227,7 +227,7 @@ def _channels() -> tuple[AnyPanel, ...]:
             Query("min by (engine) (andon_engine_up)", "engine {{engine}}"),
             Query("min(andon_store_up)", "store"),
             Query("min(andon_prometheus_poll_up)", "poll of Prometheus"),
-            Query("sum(andon_service_leader)", "sweep"),
+            Query("min(sum(andon_leases_held) / max(andon_targets))", "targets looked after"),
             height=8,
         ),
         lines(

@@ -282,11 +282,11 @@ def _webhook() -> tuple[AnyPanel, ...]:
         ),
         state_history(
             "Store and polls",
-            "Whether the journal can be written, the webhook can ask Prometheus by itself, and somebody sweeps.",
+            "Whether the journal can be written, the webhook can ask Prometheus by itself, and every target is looked after.",
             UP,
             Query("min(andon_store_up)", "store"),
             Query("min(andon_prometheus_poll_up)", "poll of Prometheus"),
-            Query("sum(andon_service_leader)", "sweep"),
+            Query("min(sum(andon_leases_held) / max(andon_targets))", "targets looked after"),
         ),
         lines(
             "Faults",

@@ -91,6 +91,7 @@ class _Work:
     goal: Goal
     extent: Extent
     row: Progress
+    epoch: int
     deadline_from: float
     cancel_answered: bool
     next_read: float = 0.0
@@ -248,6 +249,7 @@ class AccountReconciler:
             goal,
             extent(goal.scope, self.target, self._attribution, self.venue.resolve),
             row,
+            epoch=self._epoch or 0,
             # After a restart or an arming, time counts from now: a person was told of the old deadline already.
             deadline_from=goal.received if before is None and now - goal.received < self._limits.empty else now,
             cancel_answered=True,
@@ -541,7 +543,7 @@ class AccountReconciler:
             row = work.row
             if stage is not row.stage or row.since is None:
                 row = replace(row, stage=stage, since=self._clock.now())
-            row = replace(row, **changes, epoch=self._epoch or 0, revision=row.revision + 1)  # type: ignore[arg-type]
+            row = replace(row, **changes, epoch=work.epoch, revision=row.revision + 1)  # type: ignore[arg-type]
             if stage in (Stage.EMPTY, Stage.FLAT):
                 row = row.reached("empty", now - work.goal.received)
             if stage is Stage.FLAT:

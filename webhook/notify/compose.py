@@ -71,8 +71,8 @@ class Composer:
             link=self._link,
         )
 
-    def verified(self, trip: Trip, milestones: Mapping[str, float], naked: Mapping[str, str]) -> Notice:
-        """Every target in reach was read and shows nothing; *naked* is what positions stand unguarded, by symbol."""
+    def verified(self, trip: Trip, milestones: Mapping[str, float]) -> Notice:
+        """Every target in reach was read and shows nothing."""
         proof = {
             Action.REDUCE: "no order that adds exposure is left",
             Action.HALT: "read again at the venue: no open order",
@@ -82,8 +82,7 @@ class Composer:
             proof += " but protective stops"
         seconds = milestones.get("flat" if trip.action is Action.FLATTEN else "empty")
         after = "" if seconds is None else f" after {seconds:.2f} s"
-        notice = self._of_trip(NoticeKind.VERIFIED, trip, "info", f"VERIFIED {trip.scope}: {proof}{after}", milestones)
-        return _with(notice, {"left_unguarded": dict(naked)} if naked else {})
+        return self._of_trip(NoticeKind.VERIFIED, trip, "info", f"VERIFIED {trip.scope}: {proof}{after}", milestones)
 
     def not_verified(self, trip: Trip, row: Progress, milestones: Mapping[str, float]) -> Notice:
         """It takes too long, or cannot be proved; the service goes on trying."""
@@ -112,6 +111,14 @@ class Composer:
                 f"they are being removed"
             )
         return self._of_trip(NoticeKind.HALT_BROKEN, trip, "critical", f"HALT BROKEN {trip.scope}: {text}", milestones)
+
+    def unguarded(self, trip: Trip, row: Progress, milestones: Mapping[str, float]) -> Notice:
+        """The kill left a position that no stop guards: a person has to look after it."""
+        naked: Mapping[str, str] = row.detail.get("naked", {})
+        named = ", ".join(f"{symbol} {value}" for symbol, value in naked.items())
+        text = f"LEFT UNGUARDED {trip.scope}: positions of {row.naked_notional} at {row.target} have no stop: {named}"
+        notice = self._of_trip(NoticeKind.UNGUARDED, trip, "warning", text, milestones)
+        return _with(notice, {"left_unguarded": dict(naked), "target": row.target})
 
     def shadow(self, trip: Trip, rows: Sequence[Progress]) -> Notice:
         """Shadow mode: what would have been done."""

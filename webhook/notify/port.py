@@ -16,6 +16,8 @@ class NoticeKind(StrEnum):
     """A deadline passed and the scope is not empty or not known to be."""
     HALT_BROKEN = "halt_broken"
     """An order appeared in a halted scope: the engine trades through the halt."""
+    UNGUARDED = "unguarded"
+    """A position was left that no protective stop guards."""
     REFUSED = "refused"
     """An alert asked for something it may not have or did not say where."""
     RESUME_REQUESTED = "resume_requested"

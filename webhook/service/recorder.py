@@ -129,21 +129,20 @@ class Recorder:
             ):
                 records.append(("not_verified", _facts(change)))
                 notices.append(self._composer.not_verified(trip, row, shown))
+        naked = row.naked_notional > 0 and row.stage is not Stage.SHADOW
+        # Once for each trip and account: the metric and its alert follow the value.
+        if naked and self._may_tell(trip.id, row.target, "unguarded", float("inf")):
+            records.append(("left_unguarded", _facts(change)))
+            notices.append(self._composer.unguarded(trip, row, shown))
         was, now = change.verdict_before.status, change.verdict.status
         if now is TripStatus.VERIFIED and was is not now:
             records.append(("trip_verified", {"trip": trip.id, "scope": str(trip.scope), "milestones": shown}))
             if self._may_tell(trip.id, "", "verified", TELL_AGAIN_SECONDS):
-                notices.append(self._composer.verified(trip, shown, self._naked(trip.id)))
+                notices.append(self._composer.verified(trip, shown))
         if now is TripStatus.SHADOW and was is not now:
             records.append(("shadow", _facts(change)))
             notices.append(self._composer.shadow(trip, tuple(self._in_flight.rows(trip.id).values())))
         return records, notices
-
-    def _naked(self, trip_id: str) -> dict[str, str]:
-        rows = self._in_flight.rows(trip_id).values()
-        return {
-            f"{row.target} {symbol}": value for row in rows for symbol, value in row.detail.get("naked", {}).items()
-        }
 
     def _may_tell(self, trip_id: str, target: str, what: str, again: float) -> bool:
         now = self._clock.monotonic()

@@ -228,7 +228,9 @@ class _StateCollector(Collector):
                 if state is not State.NORMAL or scope == "global" or scope in now.unverified
             ),
         )
-        left = [((item.scope, item.venue_account), item) for item in now.residuals]
+        rows = [((item.scope, item.venue_account), item) for item in now.residuals]
+        # What shadow mode would have removed is no residual.
+        left = [(key, item) for key, item in rows if item.stage != "shadow"]
         labels = ("scope", "venue_account")
         yield _family(
             "andon_residual_orders",
@@ -258,7 +260,7 @@ class _StateCollector(Collector):
             "andon_target_stage",
             "1 for how far the trip of a scope is at a venue account.",
             (*labels, "stage"),
-            (((*key, item.stage), 1.0) for key, item in left),
+            (((*key, item.stage), 1.0) for key, item in rows),
         )
         yield _family(
             "andon_last_kill_stage_seconds",

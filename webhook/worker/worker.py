@@ -190,7 +190,8 @@ class Worker:
                 unverified.add(scope)
                 continue
             rows = self._in_flight.rows(trip.id)
-            if self._in_flight.verdict(trip, rows).status is not TripStatus.VERIFIED:
+            # In shadow mode nothing is claimed; that it is shadow is told by `andon_target_stage`.
+            if self._in_flight.verdict(trip, rows).status not in (TripStatus.VERIFIED, TripStatus.SHADOW):
                 unverified.add(scope)
             residuals += [
                 Residual(
