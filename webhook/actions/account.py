@@ -435,6 +435,9 @@ class AccountReconciler:
             stage, why = work.row.stage, ""
         elif stage is not Stage.UNKNOWN:
             work.silent_since = None
+        if work.proven and stage not in PROVES[work.goal.action]:
+            # As urgent as on its first day.
+            work.reads = 0
         if stage in PROVES[work.goal.action] and not work.proven:
             work.after_verdict = [now + seconds for seconds in AFTER_VERDICT_SECONDS]
             work.cancels.clear()
@@ -505,8 +508,10 @@ class AccountReconciler:
             return None
         if seen.orders.problems:
             return Stage.UNKNOWN, "; ".join(seen.orders.problems[:3])
-        # A narrow read on purpose: it shows what is there, and proves nothing.
-        return work.row.stage if work.proven else self._unproven(work), ""
+        # A narrow read on purpose: it shows what is there, and proves nothing; what a wide one said still holds.
+        if work.proven or work.row.stage in (Stage.UNCOVERED, Stage.UNKNOWN):
+            return work.row.stage, work.row.detail.get("why", "")
+        return self._unproven(work), ""
 
     def _stage_of_positions(self, work: _Work, seen: _Seen, held: tuple[Position, ...]) -> tuple[Stage, str]:
         """No order is left; for reduce and flatten the positions decide."""

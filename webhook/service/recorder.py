@@ -16,6 +16,7 @@ from webhook.durability.port import Transaction
 from webhook.killswitch.commanded import Commanded
 from webhook.killswitch.scope import Scope
 from webhook.killswitch.stage import PROVES, Stage
+from webhook.killswitch.states import Action
 from webhook.killswitch.trip import Progress, TargetKind, TripStatus
 from webhook.notify.compose import Composer
 from webhook.notify.port import Notice, Notifier
@@ -129,7 +130,8 @@ class Recorder:
             ):
                 records.append(("not_verified", _facts(change)))
                 notices.append(self._composer.not_verified(trip, row, shown))
-        naked = row.naked_notional > 0 and row.stage is not Stage.SHADOW
+        # A flatten closes it: then the position is what is left, and not that nothing guards it.
+        naked = row.naked_notional > 0 and row.stage is not Stage.SHADOW and trip.action is not Action.FLATTEN
         # Once for each trip and account: the metric and its alert follow the value.
         if naked and self._may_tell(trip.id, row.target, "unguarded", float("inf")):
             records.append(("left_unguarded", _facts(change)))
