@@ -12,19 +12,20 @@ beside the loop.  After the verdict two more reads follow soon, then the sweep.
 """
 
 import math
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
-from webhook.actions.exposure import Extent, adding_exposure, extent, listed, naked, orders_in, positions_in
-from webhook.actions.flatten import FlattenLimits, next_slice, order_id
-from webhook.actions.port import CancelReport, Coverage, OpenOrder, OrdersRead, Position, PositionsRead, Venue
+from webhook.actions.closing import Closer
+from webhook.actions.exposure import Extent, extent, listed, naked, positions_in
+from webhook.actions.flatten import FlattenLimits
+from webhook.actions.observe import MustGo, Seen, finding, must_go
+from webhook.actions.port import CancelReport, Coverage, OpenOrder, PositionsRead, Venue
 from webhook.clock import Clock
 from webhook.errors import AndonError, TemporaryError
 from webhook.killswitch.desired import AccountTarget, Goal, Standing, Targets, goals
@@ -99,7 +100,6 @@ class _Work:
     silent_since: float | None = None
     after_verdict: list[float] = field(default_factory=list)
     cancels: dict[str, int] = field(default_factory=dict)
-    first_sizes: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
     @property
     def proven(self) -> bool:
@@ -114,15 +114,6 @@ class _Work:
         """The monotonic moment from which a person must be told."""
         flat = self.goal.action is Action.FLATTEN and self.row.stage is Stage.EMPTY
         return self.deadline_from + (limits.flat if flat else limits.empty)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one round of reads showed, and when it began."""
-
-    orders: OrdersRead
-    positions: PositionsRead | None
-    began: datetime
 
 
 class AccountReconciler:
@@ -155,15 +146,19 @@ class AccountReconciler:
         self._wake = threading.Condition()
         self._stopping = False
         self._epoch: int | None = None
-        self._boot = secrets.token_hex(2)
         self._cycles = 0
         self._failures = 0
         self._hold_until = 0.0
-        self._slices = 0
-        self._closing: set[tuple[str, str]] = set()
-        self._close_at: dict[tuple[str, str], float] = {}
         self._first = ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"cancel-{target.name}")
-        self._closers = ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"close-{target.name}")
+        self._closer = Closer(
+            venue,
+            limits.flatten,
+            clock,
+            timeout=limits.venue_timeout,
+            pause=limits.pause,
+            done=self._slice_done,
+            fault=lambda: observer.fault("closing"),
+        )
         self._thread = threading.Thread(target=self._run, name=f"account-{target.name}", daemon=True)
 
     # -- what the service calls -------------------------------------------------------------------------------------
@@ -178,7 +173,7 @@ class AccountReconciler:
             self._stopping = True
             self._wake.notify_all()
         self._first.shutdown(wait=False, cancel_futures=True)
-        self._closers.shutdown(wait=False, cancel_futures=True)
+        self._closer.stop()
         if self._thread.is_alive():
             self._thread.join(timeout=self._limits.venue_timeout * 3)
 
@@ -342,25 +337,25 @@ class AccountReconciler:
             return
         self._failures = 0
         doomed: dict[tuple[str, str], OpenOrder] = {}
-        closing: list[tuple[_Work, tuple[Position, ...]]] = []
-        rows = []
+        rows, closing = [], []
         for work in due:
-            standing, held = self._must_go(work, seen)
+            found = must_go(work.goal, work.extent, seen, self.target, self._attribution)
             if not self.target.shadow:
-                doomed.update({(order.book, order.order_id): order for order in standing})
-            rows.append(self._judge(work, seen, standing, held, engines_stopped=stopped[work.goal.trip.id]))
+                doomed.update({(order.book, order.order_id): order for order in found.orders})
+            row = self._judge(work, seen, found, engines_stopped=stopped[work.goal.trip.id])
+            rows += [row] if row is not None else []
             # What cannot be covered is closed all the same, as far as it is seen: reduce-only is safe.
-            if held and not standing and stopped[work.goal.trip.id] and work.row.stage in _CLOSABLE:
-                closing.append((work, held))
+            if found.positions and not found.orders and stopped[work.goal.trip.id] and work.row.stage in _CLOSABLE:
+                closing.append((work, found.positions))
         self._observer.swept(self.target.name, "orders_left" if doomed else "empty")
         self._tell(rows)
         if doomed:
             self._cancel_again(due, tuple(doomed.values()))
-        for work, held in closing:
-            self._close(work, held)
+        for work, positions in closing:
+            self._closer.close(work.goal.trip.id, positions, work.epoch)
         self._schedule(due)
 
-    def _read(self, due: Sequence[_Work]) -> _Seen:
+    def _read(self, due: Sequence[_Work]) -> Seen:
         self._cycles += 1
         symbols = self._symbols_to_read(due)
         began = self._clock.now()
@@ -381,7 +376,7 @@ class AccountReconciler:
                 is None
             ]
             self._observer.unowned(self.target.name, len(unowned), sum((one.notional for one in unowned), Decimal(0)))
-        return _Seen(orders, positions, began)
+        return Seen(orders, positions, began)
 
     def _wants_positions(self, due: Sequence[_Work], *, wide: bool) -> bool:
         if any(work.goal.action is not Action.HALT or self.target.shadow for work in due):
@@ -404,151 +399,62 @@ class AccountReconciler:
 
     # -- judging ----------------------------------------------------------------------------------------------------
 
-    def _must_go(self, work: _Work, seen: _Seen) -> tuple[tuple[OpenOrder, ...], tuple[Position, ...]]:
-        """The orders that must not be there, and the positions that must be closed."""
-        orders = orders_in(seen.orders.orders, work.extent, self.target, self._attribution)
-        held: tuple[Position, ...] = ()
-        if seen.positions is not None:
-            if work.goal.action is Action.REDUCE:
-                adding = set(adding_exposure(seen.orders.orders, seen.positions.positions))
-                orders = tuple(order for order in orders if order in adding)
-            if work.goal.action is Action.FLATTEN:
-                held = positions_in(seen.positions.positions, work.extent, self.target, self._attribution)
-        if work.goal.keep_protective:
-            orders = tuple(order for order in orders if not order.protective)
-        return orders, held
-
-    def _judge(
-        self,
-        work: _Work,
-        seen: _Seen,
-        standing: tuple[OpenOrder, ...],
-        held: tuple[Position, ...],
-        *,
-        engines_stopped: bool,
-    ) -> Progress:
-        """Move a work on by what a read showed."""
-        work.reads += 1
+    def _judge(self, work: _Work, seen: Seen, found: MustGo, *, engines_stopped: bool) -> Progress | None:
+        """Move a work on by what a read showed; None when it showed nothing new."""
         now = self._clock.monotonic()
-        stage, why = self._stage_of(work, seen, standing, held, engines_stopped=engines_stopped)
+        work.reads += 1
+        if self.target.shadow:
+            detail = dict(listed(found.orders, found.positions, self.target, self._attribution))
+            return self._moved(work, Stage.SHADOW, detail=detail, **_counted(found), read_at=seen.began)
+        shown = finding(work.goal, work.extent, seen, found, self.venue, engines_stopped=engines_stopped)
+        if shown is None:
+            return self._moved(work, Stage.CANCELLED) if work.row.stage is Stage.WAITING else None
+        stage, why = shown.stage, shown.why
+        stuck = [order for order in found.orders if work.cancels.get(order.order_id, 0) >= STUCK_AFTER]
+        if stuck:
+            stage, why = Stage.STUCK, f"{len(stuck)} orders outlive every cancel, e.g. {stuck[0].order_id}"
         if stage is Stage.UNKNOWN and work.proven and not self._silent_too_long(work, now):
-            stage, why = work.row.stage, ""
-        elif stage is not Stage.UNKNOWN:
+            return None
+        if stage is not Stage.UNKNOWN:
             work.silent_since = None
-        if work.proven and stage not in PROVES[work.goal.action]:
+        proves = stage in PROVES[work.goal.action]
+        if work.proven and not proves:
             # As urgent as on its first day.
             work.reads = 0
-        if stage in PROVES[work.goal.action] and not work.proven:
+        elif proves and not work.proven:
             work.after_verdict = [now + seconds for seconds in AFTER_VERDICT_SECONDS]
             work.cancels.clear()
-        detail: dict[str, object] = {"why": why} if why else {}
-        if self.target.shadow:
-            detail |= listed(standing, held, self.target, self._attribution)
-        elif stage in (Stage.LEFT, Stage.STUCK):
-            detail |= listed(standing[:10], (), self.target, self._attribution)
-        bare = Decimal(0)
-        if seen.positions is not None:
-            mine = positions_in(seen.positions.positions, work.extent, self.target, self._attribution)
-            unguarded = naked(mine, seen.orders.orders)
-            bare = sum(unguarded.values(), Decimal(0))
-            if unguarded:
-                detail["naked"] = {symbol: str(value) for symbol, value in unguarded.items()}
-        elif "naked" in work.row.detail:
-            bare, detail["naked"] = work.row.naked_notional, work.row.detail["naked"]
-        value = sum((order.notional for order in standing), Decimal(0))
-        value += sum((position.notional for position in held), Decimal(0))
-        return self._moved(
-            work,
-            stage,
-            orders=len(standing),
-            positions=len(held),
-            notional=value,
-            naked_notional=bare,
-            read_at=seen.began,
-            detail=detail,
-        )
+        detail = {"why": why} if why else {}
+        if found.orders:
+            detail |= listed(found.orders[:10], (), self.target, self._attribution)
+        bare = self._unguarded(work, seen, detail)
+        return self._moved(work, stage, detail=detail, **_counted(found), naked_notional=bare, read_at=seen.began)
 
-    def _stage_of(  # noqa: PLR0911 - one way out for each thing that a read can show
-        self,
-        work: _Work,
-        seen: _Seen,
-        standing: tuple[OpenOrder, ...],
-        held: tuple[Position, ...],
-        *,
-        engines_stopped: bool,
-    ) -> tuple[Stage, str]:
-        """What a read shows of one work, the worst first; with it the reason, for people."""
-        if self.target.shadow:
-            return Stage.SHADOW, ""
-        if standing:
-            stuck = [order.order_id for order in standing if work.cancels.get(order.order_id, 0) >= STUCK_AFTER]
-            if stuck:
-                return Stage.STUCK, f"{len(stuck)} orders outlive every cancel, e.g. {stuck[0]}"
-            return Stage.LEFT, f"{len(standing)} orders"
-        uncovered = self._uncovered(work, seen)
-        if uncovered is not None:
-            return uncovered
-        if not engines_stopped:
-            return self._unproven(work), "its engines are not stopped yet"
-        if work.goal.action is Action.HALT:
-            return Stage.EMPTY, ""
-        return self._stage_of_positions(work, seen, held)
-
-    def _uncovered(self, work: _Work, seen: _Seen) -> tuple[Stage, str] | None:
-        """Why the orders that a read did not show may be there all the same; None when it covered all of the scope."""
-        if not work.extent.known:
-            symbol = work.goal.scope.get("symbol") or ""
-            if self.venue.resolve(symbol) is None:
-                return Stage.UNKNOWN, "the markets of this venue are not loaded yet"
-            return Stage.UNCOVERED, f"{symbol} is no market of this venue"
-        needed = self.venue.order_books(work.extent.symbols)
-        if needed is None:
-            return Stage.UNCOVERED, "coverage: not every order book of this venue is known"
-        if seen.orders.coverage.contains(needed, work.extent.symbols):
-            return None
-        if seen.orders.problems:
-            return Stage.UNKNOWN, "; ".join(seen.orders.problems[:3])
-        # A narrow read on purpose: it shows what is there, and proves nothing; what a wide one said still holds.
-        if work.proven or work.row.stage in (Stage.UNCOVERED, Stage.UNKNOWN):
-            return work.row.stage, work.row.detail.get("why", "")
-        return self._unproven(work), ""
-
-    def _stage_of_positions(self, work: _Work, seen: _Seen, held: tuple[Position, ...]) -> tuple[Stage, str]:
-        """No order is left; for reduce and flatten the positions decide."""
-        needed = self.venue.position_books(work.extent.symbols)
-        if needed is None:
-            if work.goal.action is Action.REDUCE:
-                return Stage.EMPTY, ""
-            return Stage.UNCOVERED, "coverage: its positions cannot be read"
-        if seen.positions is None or not seen.positions.coverage.contains(needed, work.extent.symbols):
-            problems = () if seen.positions is None else seen.positions.problems
-            return Stage.UNKNOWN, "; ".join(problems[:3]) or "its positions were not read"
-        if work.goal.action is Action.REDUCE:
-            return Stage.EMPTY, ""
-        if held:
-            return Stage.EMPTY, f"{len(held)} positions to close"
-        return Stage.FLAT, ""
-
-    @staticmethod
-    def _unproven(work: _Work) -> Stage:
-        """Nothing is seen, and nothing may be said yet."""
-        if work.row.stage in (Stage.LEFT, Stage.STUCK, Stage.UNKNOWN, Stage.WAITING, Stage.UNCOVERED):
-            return Stage.CANCELLED
-        return work.row.stage
+    def _unguarded(self, work: _Work, seen: Seen, detail: dict[str, object]) -> Decimal:
+        """The value of the positions in scope that no stop guards; what a round did not look at stays as it was."""
+        if seen.positions is None:
+            if "naked" in work.row.detail:
+                detail["naked"] = work.row.detail["naked"]
+            return work.row.naked_notional
+        mine = positions_in(seen.positions.positions, work.extent, self.target, self._attribution)
+        unguarded = naked(mine, seen.orders.orders)
+        if unguarded:
+            detail["naked"] = {symbol: str(value) for symbol, value in unguarded.items()}
+        return sum(unguarded.values(), Decimal(0))
 
     def _silent_too_long(self, work: _Work, now: float) -> bool:
         """Whether what was proved is too old to stand: the venue has not answered since."""
         work.silent_since = work.silent_since or now
         return now - work.silent_since > max(self._limits.empty, 3 * self._limits.sweep)
 
-    def _moved(self, work: _Work, stage: Stage, **changes: object) -> Progress:
+    def _moved(self, work: _Work, stage: Stage, **changes: Any) -> Progress:
         """The row of *work* in *stage*; a person is told once that it takes too long, and again after it was well."""
         now = self._clock.monotonic()
         with self._wake:
             row = work.row
             if stage is not row.stage or row.since is None:
                 row = replace(row, stage=stage, since=self._clock.now())
-            row = replace(row, **changes, epoch=work.epoch, revision=row.revision + 1)  # type: ignore[arg-type]
+            row = replace(row, **changes, epoch=work.epoch, revision=row.revision + 1)
             if stage in (Stage.EMPTY, Stage.FLAT):
                 row = row.reached("empty", now - work.goal.received)
             if stage is Stage.FLAT:
@@ -613,67 +519,13 @@ class AccountReconciler:
         if report.problems:
             log.warning("account.cancel_problems", venue_account=self.target.name, **_told(report))
 
-    def _close(self, work: _Work, held: tuple[Position, ...]) -> None:
-        """Send one slice for each position that none is under way for; beside the loop, which goes on reading."""
-        now = self._clock.monotonic()
-        for position in held:
-            key = (position.symbol, position.side)
-            with self._wake:
-                if key in self._closing or self._close_at.get(key, 0.0) > now or self._epoch is None:
-                    continue
-                self._closing.add(key)
-                self._slices += 1
-                # Epochs never repeat, so neither do ids; without a store there is none, and the boot stands for it.
-                number = f"{self._epoch or self._boot}.{self._slices}"
-            first = work.first_sizes.setdefault(key, abs(position.quantity))
-            self._closers.submit(self._guarded, self._close_slice, work.goal, position, first, number)
-
-    def _close_slice(self, goal: Goal, position: Position, first: Decimal, number: str) -> None:
-        key = (position.symbol, position.side)
-        try:
-            self._send_slice(goal, position, first, number)
-        except AndonError as error:
-            # Whatever it was, the next read shows the position again, and closing goes on from what is true.
-            log.warning(
-                "flatten.slice_failed",
-                venue_account=self.target.name,
-                symbol=position.symbol,
-                reason=error.reason,
-                error=str(error),
-            )
-        finally:
-            with self._wake:
-                self._closing.discard(key)
-                self._close_at[key] = self._clock.monotonic() + self._limits.pause
-                for work in self._works.values():
-                    if work.goal.action is Action.FLATTEN and not work.proven:
-                        work.next_read = min(work.next_read, self._close_at[key])
-                self._wake.notify_all()
-
-    def _send_slice(self, goal: Goal, position: Position, first: Decimal, number: str) -> None:
-        limits = self._limits.flatten
-        quote = self.venue.quote(position.symbol, limits.depth_band_ratio, self._limits.venue_timeout)
-        order = next_slice(
-            position,
-            quote,
-            limits,
-            first_size=first,
-            client_order_id=order_id(goal.trip.id, position.symbol, position.side, number),
-        )
-        if order is None:
-            log.warning("flatten.no_depth", venue_account=self.target.name, symbol=position.symbol)
-            return
-        fill = self.venue.reduce(order, self._limits.venue_timeout)
-        log.info(
-            "flatten.slice",
-            venue_account=self.target.name,
-            symbol=order.symbol,
-            side=order.side.value,
-            quantity=str(order.quantity),
-            limit_price=str(order.limit_price),
-            filled=str(fill.filled),
-            average_price=None if fill.average_price is None else str(fill.average_price),
-        )
+    def _slice_done(self) -> None:
+        """A slice has ended: look what it did, as soon as the next may go out."""
+        with self._wake:
+            for work in self._works.values():
+                if work.goal.action is Action.FLATTEN and not work.proven:
+                    work.next_read = min(work.next_read, self._closer.next_at())
+            self._wake.notify_all()
 
     # -- when to look again -----------------------------------------------------------------------------------------
 
@@ -700,6 +552,12 @@ class AccountReconciler:
         if work.row.positions and work.row.stage in _CLOSABLE:
             return CLOSING_LOOK_SECONDS
         return min(0.01 * math.pow(1.6, min(work.reads, 20)), SLOWEST_RETRY_SECONDS)
+
+
+def _counted(found: MustGo) -> dict[str, Any]:
+    value = sum((order.notional for order in found.orders), Decimal(0))
+    value += sum((position.notional for position in found.positions), Decimal(0))
+    return {"orders": len(found.orders), "positions": len(found.positions), "notional": value}
 
 
 def _told(report: CancelReport) -> dict[str, object]:
