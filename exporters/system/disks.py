@@ -4,11 +4,34 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import more_series as series
+from exporters.series import gauge
+
+_SOURCE: Final = "the kernel"
+DISK_USAGE: Final = gauge(
+    "system_disk_usage_ratio",
+    "mountpoint",
+    "rest",
+    "ratio 0-1",
+    _SOURCE,
+    "Used / (used + available to whoever is not root) of the file system that holds the path.",
+)
+DISK_AVAILABLE: Final = gauge(
+    "system_disk_available_bytes",
+    "mountpoint",
+    "rest",
+    "bytes",
+    _SOURCE,
+    "Bytes that whoever is not root may still write to the file system that holds the path.",
+)
+SERIES: Final = (
+    DISK_USAGE,
+    DISK_AVAILABLE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +65,7 @@ class Disks:
 def families(sights: Mapping[str, DiskSight] | None) -> Iterator[Metric]:
     """The disks' series; none when nobody looked lately."""
     seen = (sights or {}).items()
-    yield series.DISK_USAGE.family(
+    yield DISK_USAGE.family(
         ((path,), each.used / (each.used + each.available)) for path, each in seen if each.used + each.available
     )
-    yield series.DISK_AVAILABLE.family(((path,), each.available) for path, each in seen)
+    yield DISK_AVAILABLE.family(((path,), each.available) for path, each in seen)

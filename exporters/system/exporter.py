@@ -7,12 +7,14 @@ from typing import Final
 from exporters.scrape import Collector
 from exporters.series import Series
 from exporters.serve import Exporter
-from exporters.system import databases, disks, host, ntp, processes, series, usage, venues
+from exporters.system import databases, disks, host, ntp, processes, usage, venues
 from exporters.system.settings import SystemSettings
 from exporters.system.watch import Watch
 
 NAME: Final = "system"
-SERIES: Final[tuple[Series, ...]] = series.SERIES
+SERIES: Final[tuple[Series, ...]] = tuple(
+    each for subject in (processes, usage, host, disks, venues, ntp, databases) for each in subject.SERIES
+)
 _STALE_LOOKS: Final = 3
 
 
