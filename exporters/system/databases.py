@@ -36,8 +36,10 @@ _REPLICAS: Final = """
 SELECT application_name, max(CASE WHEN replay_lsn >= pg_current_wal_lsn() THEN 0
                                   ELSE extract(epoch FROM replay_lag) END)
 FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY application_name ORDER BY 1 LIMIT %s"""
+# A replica that has replayed all it received is up to date only while it receives; without rights the status is NULL.
 _OURSELVES: Final = """
-SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+             AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE coalesce(status, 'streaming') = 'streaming') THEN 0
             ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END"""
 
 _SOURCE: Final = "PostgreSQL's statistics, over a read-only connection; off by default"
@@ -83,7 +85,8 @@ DATABASE_LAG: Final = gauge(
     "seconds",
     _SOURCE,
     "How far the replica (by its application_name; self when the database is one) is behind in replaying; 0 when it "
-    "has everything; absent without replicas or the right to see them (pg_monitor).",
+    "has everything; of a replica that receives nothing, the time since what it replayed last; absent without replicas "
+    "or the right to see them (pg_monitor).",
 )
 DATABASE_SIZE: Final = gauge("database_size_bytes", "database", "rest", "bytes", _SOURCE, "Size of the database.")
 DATABASE_CONNECTIONS: Final = gauge(

@@ -63,6 +63,9 @@ class NtpSight:
     offset: float | None
 
 
+DOWN: Final = NtpSight(up=False, offset=None)
+
+
 class NtpServer:
     """Asks one server; of the last answers the fastest tells most."""
 
@@ -80,17 +83,17 @@ class NtpServer:
     def look(self) -> NtpSight:
         """Ask once; never raises for what the server or the way to it does."""
         if time.monotonic() < self._silent_until:
-            return NtpSight(up=False, offset=None)
+            return DOWN
         try:
             took, offset = self._ask()
         except KissOfDeathError:
             self._silence = min(_LONGEST_SILENCE, max(4 * self._every, 2 * self._silence))
             self._silent_until = time.monotonic() + self._silence
             self._answers.clear()
-            return NtpSight(up=False, offset=None)
+            return DOWN
         except (OSError, NtpError):
             self._answers.clear()
-            return NtpSight(up=False, offset=None)
+            return DOWN
         self._silence = 0.0
         # Answers that cannot both be true: a clock was set in between, and the older ones are about another clock.
         if any(abs(old - offset) > (old_took + took) / 2 + 0.001 for old_took, old in self._answers):

@@ -75,6 +75,9 @@ class VenueSight:
     offset: float | None
 
 
+DOWN: Final = VenueSight(up=False, offset=None)
+
+
 class VenueProbe:
     """Opens a connection, asks for the time twice (the first answer also warms the way), and counts what happened."""
 
@@ -97,7 +100,7 @@ class VenueProbe:
             with self._lock:
                 self._failures[fault.reason] += 1
                 self._offsets.clear()
-            return VenueSight(up=False, offset=None)
+            return DOWN
         with self._lock:
             self._connect.observe(connected)
             self._round_trip.observe(took)
