@@ -2,7 +2,32 @@
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+
+from prometheus_client.metrics_core import Metric
+
+from exporters.series import gauge
+
+MOVE: Final = gauge(
+    "market_data_price_move_ratio",
+    "venue symbol window",
+    "kill",
+    "ratio, signed",
+    "the mid against one that was kept a second apart",
+    "Mid now over the mid at the start of the window, less 1; while less than the window is known, over the oldest "
+    "known; absent when the price is old.",
+)
+VOLATILITY: Final = gauge(
+    "market_data_realised_volatility_ratio",
+    "venue symbol window",
+    "rest",
+    "ratio, per window",
+    "sampled once a second",
+    "Root of the sum of the squared log returns of the mid, one a second, over the window (not annualised); of a part "
+    "of the window scaled up to the whole; absent with less than 10 s known.",
+)
+SERIES: Final = (MOVE, VOLATILITY)
 
 _SHORTEST: Final = 10.0
 _CLOSEST: Final = 0.9
@@ -48,3 +73,13 @@ class PriceHistory:
         if covered < _SHORTEST:
             return None
         return math.sqrt((self._squares[-1] - self._squares[start]) * window / covered)
+
+
+def moves(rows: Iterable[tuple[tuple[str, str], Mapping[str, float]]]) -> Iterator[Metric]:
+    """*rows* are venue and symbol, and the move by window."""
+    yield MOVE.family(((*labels, window), move) for labels, found in rows for window, move in found.items())
+
+
+def volatility(rows: Iterable[tuple[tuple[str, str], Mapping[str, float]]]) -> Iterator[Metric]:
+    """*rows* are venue and symbol, and the volatility by window."""
+    yield VOLATILITY.family(((*labels, window), value) for labels, found in rows for window, value in found.items())

@@ -11,7 +11,8 @@ from prometheus_client.exposition import choose_encoder
 
 from exporters.market_data.exporter import build
 from exporters.market_data.settings import MarketDataSettings, MarketLimits, NdjsonFeed
-from exporters.market_data.ticks import Snapshot, parse
+from exporters.market_data.sources.binance import parse
+from exporters.market_data.ticks import Snapshot
 from exporters.scrape import Exposed, Scrape
 
 ROUNDS = 20

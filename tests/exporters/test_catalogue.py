@@ -127,7 +127,7 @@ def test_the_market_data_exporter_serves_what_it_declares(tmp_path):
     recording._feed.now_ns = lambda: moment * 1_000_000_000
     for moment in range(1_723_161_255, 1_723_161_355):  # as if a minute and more went by
         for market in recording._feed.markets.values():
-            market.book.updated_ns = recording._feed.best["BTCUSDT"].received_ns = moment * 1_000_000_000
+            market.book.updated_ns = market.best.received_ns = moment * 1_000_000_000
         sampler.sample()
     assert served(made) == declared("market-data")
 

@@ -8,8 +8,8 @@ import pytest
 from exporters.market_data.book import Book
 from exporters.market_data.liquidity import look
 from exporters.market_data.moves import PriceHistory
-from exporters.market_data.profile import UsualProfile, VolumeProfile
 from exporters.market_data.ticks import Tick
+from exporters.market_data.volume import UsualProfile, VolumeProfile
 
 
 def change(first, last, previous=None, bids=(), asks=()):

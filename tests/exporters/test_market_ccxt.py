@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from exporters.market_data.ccxt_feed import ProSource, RestSource
+from exporters.market_data.markets import Markets
 from exporters.market_data.settings import CcxtFeed
-from exporters.market_data.state import Markets
+from exporters.market_data.sources.exchange import ProSource, RestSource
+from exporters.market_data.sources.unified import NewTrades, book_of, statuses_of, trade_of
 from exporters.market_data.ticks import Snapshot, TickError
-from exporters.market_data.unified import NewTrades, book_of, statuses_of, trade_of
 from exporters.settings import ConfigError, load
 from tests.exporters.running import exporter, until
 from tests.sandbox_fixtures import running_venue, urls

@@ -9,11 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.market import Sampler
-from exporters.market_data.ndjson import NdjsonSource
-from exporters.market_data.state import Markets
-from tests.exporters.lines import values
+from exporters.market_data.markets import Markets
+from exporters.market_data.sampler import Sampler
+from exporters.market_data.sources.ndjson import NdjsonSource
+from tests.exporters.market import shown
 from tests.exporters.running import exporter, until
 from tests.exporters.test_market_stream import BTC, config
 from tests.sandbox_fixtures import running_venue
@@ -116,8 +115,7 @@ def test_a_book_that_never_heals_is_asked_for_ever_more_slowly_and_its_depth_sta
 
             def unsynchronised():
                 sampler.sample()
-                with markets.lock:
-                    seen = values(family for reader in families.REST.values() for family in reader(markets))
+                seen = shown(markets)
                 return seen if seen["market_data_book_state{v,BTC/USDT:USDT,unsynchronised}"] == 1 else None
 
             seen = until(unsynchronised, "the next gap")

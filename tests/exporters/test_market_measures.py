@@ -6,15 +6,14 @@ import time
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.capture import CaptureSource, read
 from exporters.market_data.exporter import build
-from exporters.market_data.market import Sampler
+from exporters.market_data.markets import Markets
+from exporters.market_data.sampler import Sampler
 from exporters.market_data.settings import MarketDataSettings, MarketLimits, Measure
-from exporters.market_data.state import Markets
-from exporters.market_data.status import statuses
-from exporters.market_data.ticks import Snapshot, Tick, TickError, parse
-from tests.exporters.lines import values
+from exporters.market_data.sources.binance import parse, statuses
+from exporters.market_data.sources.capture import CaptureSource, read
+from exporters.market_data.ticks import Snapshot, Tick, TickError
+from tests.exporters.market import shown
 from tests.exporters.test_market_capture import PERP, SPOT, USDM, needs_data
 
 NS = 1_000_000_000
@@ -56,9 +55,7 @@ class World:
             self.go_to(self.at + 1)
 
     def shown(self):
-        return values(
-            family for reader in (*families.KILL.values(), *families.REST.values()) for family in reader(self.markets)
-        )
+        return shown(self.markets)
 
 
 def state_of(seen, place=f"v,{PERP}"):
@@ -327,7 +324,7 @@ def test_the_recorded_book_is_never_crossed_and_agrees_with_the_best_prices(path
                 bid, ask = max(book.bids), min(book.asks)
                 assert bid < ask
                 checked += 1
-                best = feed.best["BTCUSDT"]
+                best = feed.markets["BTCUSDT"].best
                 together += abs(best.bid - bid) / bid < 0.0005 and abs(best.ask - ask) / ask < 0.0005
     assert checked > 60
     assert together / checked > 0.95
@@ -387,7 +384,7 @@ def test_a_recording_with_a_piece_cut_out_ends_unsynchronised(tmp_path):
     for received_ns, message in read(tmp_path / "cut.gz"):
         source._take(message, received_ns, 0)
     assert not book.synchronised
-    assert feed.flows["BTCUSDT", "depth"].gaps == 1
+    assert feed.markets["BTCUSDT"].flows["depth"].sequence.gaps == 1
 
 
 def test_a_busy_scrape_of_ten_thousand_series_is_quick():

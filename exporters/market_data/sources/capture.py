@@ -10,8 +10,10 @@ from typing import Literal
 
 import structlog
 
-from exporters.market_data.state import Feed, Markets
-from exporters.market_data.ticks import Pulse, Snapshot, TickError, parse
+from exporters.market_data.feed import Feed
+from exporters.market_data.markets import Markets
+from exporters.market_data.sources.binance import parse
+from exporters.market_data.ticks import Pulse, Snapshot, TickError
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -87,7 +89,7 @@ class CaptureSource:
                 self._feed.restore(found, received_ns)
             elif isinstance(found, Pulse):
                 if found.event_ns is not None:
-                    self._feed.timed(found.event_ns + shift, received_ns)
+                    self._feed.venue.clock.observe(found.event_ns + shift, received_ns)
             elif found.event_ns is None:
                 self._feed.observe(found, received_ns)
             else:
