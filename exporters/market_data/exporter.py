@@ -66,9 +66,9 @@ def _clock(markets: Markets) -> Iterable[Metric]:
 
 def _moves(markets: Markets) -> Iterable[Metric]:
     return moves.moves(
-        (market.labels, market.moves(oldest))
+        (market.labels, market.moves(now, oldest))
         for each in markets.feeds
-        for oldest in (each.oldest_ns(),)
+        for now, oldest in ((each.now_ns(), each.oldest_ns()),)
         for market in each.markets.values()
     )
 

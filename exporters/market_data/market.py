@@ -12,7 +12,7 @@ from exporters.market_data.book import Book
 from exporters.market_data.flow import Flow
 from exporters.market_data.liquidity import BookState, Level, Measured, UsualDepth, look
 from exporters.market_data.moves import PriceHistory
-from exporters.market_data.prices import Best
+from exporters.market_data.prices import Best, Price
 from exporters.market_data.sequence import CHAINED, Link, Sequence
 from exporters.market_data.settings import Measure
 from exporters.market_data.ticks import Tick
@@ -36,14 +36,15 @@ class Market:
         self.best: Best | None = None
         self.book = Book() if with_book else None
         self.volume = Volume(measure.volume_window_seconds, looks, _NEEDED) if "trade" in self.flows else None
-        self.last_trade: tuple[float, int] | None = None
+        self.last_trade: Price | None = None
         self.status: tuple[str, int] | None = None  # what the venue said, and when
         self.measured = Measured()
         self.volatility: Mapping[str, float] = {}
-        self._references: Mapping[str, float] = {}
+        self._book_mid: Price | None = None
         self._history = PriceHistory(max((*measure.moves.values(), *measure.volatilities.values()), default=1.0))
         self._usual_depth = UsualDepth(looks, _NEEDED)
         self._measure = measure
+        self._windows = tuple(measure.moves.items())
         self._samples = 0
 
     def take(self, tick: Tick, received_ns: int) -> None:
@@ -64,7 +65,7 @@ class Market:
 
     def trade(self, tick: Tick, received_ns: int) -> None:
         """A trade of the market that is new."""
-        self.last_trade = (tick.price, received_ns)
+        self.last_trade = Price(tick.price, received_ns)
         if self.volume is not None:
             self.volume.trade(tick, received_ns // _NS)
 
@@ -75,25 +76,34 @@ class Market:
         if self.book is not None:
             self.book.lose()
 
-    def price(self, oldest_ns: int) -> float | None:
-        """The mid of the best prices, else of the book, else the last trade; ``None`` when it is from before
-        *oldest_ns* or a side is empty.
-        """
-        if self.best is not None:
-            return self.best.mid if self.best.received_ns >= oldest_ns else None
-        if self.book is not None:
-            seen = self.measured.liquidity
-            return seen.mid if seen is not None and self.book.updated_ns >= oldest_ns else None
-        if self.last_trade is not None and self.last_trade[1] >= oldest_ns:
-            return self.last_trade[0]
-        return None
+    def price(self, oldest_ns: int) -> Price | None:
+        """The mid of the best prices, or of the book where that is newer; without either, the last trade.
 
-    def moves(self, oldest_ns: int) -> Mapping[str, float]:
+        ``None`` when it is from before *oldest_ns* or a side is empty.
+        """
+        best, mid = self.best, self._book_mid
+        if best is not None and (
+            mid is None or best.received_ns >= mid.at_ns - _NS
+        ):  # the book is looked at each second
+            found = best.mid
+        elif mid is not None or self.book is not None:
+            found = mid
+        else:
+            found = self.last_trade
+        return found if found is not None and found.at_ns >= oldest_ns else None
+
+    def moves(self, now_ns: int, oldest_ns: int) -> list[tuple[str, float]]:
         """How far the price has moved up to now, by window."""
-        price = self.price(oldest_ns) if self._references else None
+        price = self.price(oldest_ns)
         if price is None:
-            return {}
-        return {window: price / reference - 1 for window, reference in self._references.items()}
+            return []
+        value, now, said = price.value, now_ns / _NS, price.at_ns / _NS
+        found = []
+        for name, window in self._windows:
+            reference = self._history.reference(now - window, said)
+            if reference is not None:
+                found.append((name, value / reference - 1))
+        return found
 
     def sample(self, now_ns: int, oldest_ns: int, lock: threading.Lock) -> None:
         """Measure; the lock is held to copy, and not to compute."""
@@ -102,22 +112,22 @@ class Market:
         self._samples += 1
         with lock:
             price = self.price(oldest_ns)
+            if price is not None:
+                self._history.add(price.at_ns / _NS, price.value)
             bids, asks, state = self._levels(now_ns)
+            updated_ns = 0 if self.book is None else self.book.updated_ns
             if rarely and self.volume is not None:
                 self.volume.look(measure.volume_edges_bps, now_ns // _NS)
-        now = now_ns / _NS
-        if price is not None:
-            self._history.add(now, price)
         self.measured = self._look(bids, asks, learn=rarely) if state == "ok" else Measured(state)
-        # Whose price is not known any more has no moves either; references alone would not say that.
-        references = {name: self._history.reference(now, window) for name, window in measure.moves.items()}
-        self._references = {name: value for name, value in references.items() if value is not None}
+        seen = self.measured.liquidity
+        self._book_mid = None if seen is None or seen.mid is None else Price(seen.mid, updated_ns)
+        now = now_ns / _NS
         restless = {name: self._history.volatility(now, window) for name, window in measure.volatilities.items()}
         self.volatility = {name: each for name, each in restless.items() if each is not None and price is not None}
 
     def forget(self) -> None:
         """Nothing that was measured is known."""
-        self.measured, self.volatility, self._references = Measured(), {}, {}
+        self.measured, self.volatility, self._book_mid = Measured(), {}, None
 
     def _levels(self, now_ns: int) -> tuple[list[Level], list[Level], BookState | None]:
         book = self.book

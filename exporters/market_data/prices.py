@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client.metrics_core import Metric
 
@@ -31,6 +31,13 @@ BEST_ASK: Final = gauge("market_data_best_ask", _LABELS, "rest", "price", "book_
 SERIES: Final = (MID, SPREAD, BEST_BID, BEST_ASK)
 
 
+class Price(NamedTuple):
+    """A price and when it was last said: nanoseconds since the epoch."""
+
+    value: float
+    at_ns: int
+
+
 @dataclass(slots=True)
 class Best:
     """The best prices as last said, ``None`` for an empty side."""
@@ -40,9 +47,9 @@ class Best:
     received_ns: int
 
     @property
-    def mid(self) -> float | None:
+    def mid(self) -> Price | None:
         """The mean of both; ``None`` when a side is empty."""
-        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+        return None if self.bid is None or self.ask is None else Price((self.bid + self.ask) / 2, self.received_ns)
 
 
 def families(rows: Iterable[tuple[tuple[str, str], Best]]) -> Iterator[Metric]:

@@ -24,20 +24,20 @@ def filled(symbols, books, levels):
     feed = NdjsonFeed(source="ndjson", venue="v", url="http://127.0.0.1:1", symbols=names, status_path="/s")
     made = build(MarketDataSettings(feeds=(feed,), limits=MarketLimits(symbols=symbols, books=books)))
     inside, sampler = made.sources[0]._feed, made.sources[-1]
-    now = time.time_ns()
-    stamp = now // 1_000_000
-    for number in range(symbols):
-        best = (
-            f'{{"stream":"c{number}usdt@bookTicker",'
-            f'"data":{{"E":{stamp},"u":7,"b":"100","B":"1","a":"100.1","A":"1"}}}}'
-        )
-        trade = f'{{"stream":"c{number}usdt@trade","data":{{"E":{stamp},"t":7,"p":"100","q":"1","m":true}}}}'
-        for line in (best, trade):
-            inside.observe(parse(line.encode()), now)
-        bids = tuple((100 - level / 1000, 1.0) for level in range(levels))
-        asks = tuple((100.1 + level / 1000, 1.0) for level in range(levels))
-        inside.restore(Snapshot(f"C{number}USDT", 1, bids, asks), now)
-    for _ in range(2):
+    for seconds_ago in (2, 1, 0):
+        now = time.time_ns() - seconds_ago * 1_000_000_000
+        stamp = now // 1_000_000
+        for number in range(symbols):
+            best = (
+                f'{{"stream":"c{number}usdt@bookTicker",'
+                f'"data":{{"E":{stamp},"u":7,"b":"100","B":"1","a":"100.1","A":"1"}}}}'
+            )
+            trade = f'{{"stream":"c{number}usdt@trade","data":{{"E":{stamp},"t":7,"p":"100","q":"1","m":true}}}}'
+            for line in (best, trade):
+                inside.observe(parse(line.encode()), now)
+            bids = tuple((100 - level / 1000, 1.0) for level in range(levels))
+            asks = tuple((100.1 + level / 1000, 1.0) for level in range(levels))
+            inside.restore(Snapshot(f"C{number}USDT", 1, bids, asks), now)
         sampler.sample()
     return made, sampler
 

@@ -32,7 +32,7 @@ def test_a_book_that_lost_an_update_is_asked_for_anew_and_heals(tmp_path):
             assert seen[f'market_data_depth_notional{{band="{band}",side="bid",{BTC}}}'] >= 0
         assert seen[f'market_data_trading_status{{status="trading",{BTC}}}'] == 1
         assert seen['market_data_symbols_left_out{reason="unknown",venue="sandbox"}'] == 0
-        assert f'market_data_price_move_ratio{{{BTC},window="10s"}}' in running.samples("/metrics?set=kill")
+        running.wait_for(f'market_data_price_move_ratio{{{BTC},window="10s"}}', path="/metrics?set=kill")
         venue.fault("sequence_gap", symbol="BTCUSDT", n=3)
         running.wait_for(f'market_data_sequence_gaps_total{{stream="depth",{BTC}}}', 1)
         assert running.wait_for(f"market_data_resubscribes_total{{{BTC}}}", 1)

@@ -211,10 +211,70 @@ def test_a_move_is_told_as_soon_as_the_price_has_moved_and_not_when_it_is_sample
     assert world.shown()[f"market_data_price_move_ratio{{v,{PERP},5m}}"] == pytest.approx(-0.08)
 
 
+def moves_of(seen):
+    return {name.rpartition(",")[2][:-1]: value for name, value in seen.items() if "price_move" in name}
+
+
+def quoted(world, seconds, mid=100.0):
+    """The best prices said anew each second, and measured."""
+    for _ in range(seconds):
+        world.best(mid - 1, mid + 1, world.at)
+        world.sample()
+
+
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("silent", [30, 70])
+def test_after_a_gap_in_the_feed_no_window_shows_what_happened_before_it(silent, connected):
+    """The sampler looks on each second, and the old price is still shown for a minute: neither makes it a new one."""
+    world = World(Measure(move_windows=("10s", "1m", "5m"), volatility_windows=("10s", "1m")))
+    quoted(world, 90)
+    if not connected:
+        world.feed.lost()
+    world.sample(silent)
+    world.best(91.0, 93.0, world.at)
+    seen = moves_of(world.shown())
+    assert "10s" not in seen
+    assert seen["5m"] == pytest.approx(-0.08)  # both prices were really said within five minutes
+    assert ("1m" in seen) == (silent < 60)
+    world.sample()
+    quoted(world, 12, mid=92.0)
+    seen = world.shown()
+    assert moves_of(seen)["10s"] == 0
+    assert seen[f"market_data_realised_volatility_ratio{{v,{PERP},10s}}"] == 0
+    assert seen.get(f"market_data_realised_volatility_ratio{{v,{PERP},1m}}", 0.0) == 0
+    if silent > 60:
+        assert moves_of(seen)["1m"] == 0
+
+
+def test_a_quote_that_stands_still_beside_a_living_book_is_known_to_stand_still():
+    world = World()
+    world.book(1, [(99.0, 1.0)], [(101.0, 1.0)])
+    world.best(99.0, 101.0, 1)
+    for number in range(2, 40):
+        world.say("depth", U=number, u=number, pu=number - 1, b=[["98", "5"]], a=[])
+        world.sample()
+    assert moves_of(world.shown())["10s"] == 0
+    world.best(91.0, 93.0, 50)
+    assert moves_of(world.shown())["10s"] == pytest.approx(-0.08)
+
+
+def test_a_ticker_that_died_beside_a_living_book_does_not_hold_the_price():
+    world = World()
+    for number in range(1, 40):
+        bid, ask = 99.0 - number / 10, 101.0 - number / 10
+        world.book(number, [(bid, 1.0)], [(ask, 1.0)])
+        if number < 5:
+            world.best(bid, ask, number)
+        world.sample()
+    moved = moves_of(world.shown())["10s"]
+    assert moved == pytest.approx(-0.01, abs=0.002)  # a tenth each second
+    world.best(bid, ask, 50)
+    assert moves_of(world.shown())["10s"] == pytest.approx(moved, abs=0.002)
+
+
 def test_moves_of_a_price_that_is_old_are_unknown():
     world = World()
-    world.best(99.0, 101.0, 1)
-    world.sample(15)
+    quoted(world, 15)
     assert any("price_move" in name for name in world.shown())
     world.go_to(world.at + 61)
     assert not any("price_move" in name or "best_bid" in name for name in world.shown())
