@@ -25,7 +25,13 @@ Reader = Callable[[Markets], Iterable[Metric]]
 
 def build(settings: MarketDataSettings) -> Exporter:
     """Open every feed; nothing connects before the exporter serves."""
-    markets = Markets(settings.offset_window_seconds, settings.expire_seconds, settings.measure, settings.limits)
+    markets = Markets(
+        settings.offset_window_seconds,
+        settings.expire_seconds,
+        settings.measure,
+        settings.limits,
+        settings.first_message_seconds,
+    )
     sources: list[Source] = []
     for each in settings.feeds:
         source = SOURCES[each.source](each, markets)
@@ -66,10 +72,11 @@ def _clock(markets: Markets) -> Iterable[Metric]:
 
 def _moves(markets: Markets) -> Iterable[Metric]:
     return moves.moves(
-        (market.labels, market.moves(now, oldest))
+        move
         for each in markets.feeds
         for now, oldest in ((each.now_ns(), each.oldest_ns()),)
         for market in each.markets.values()
+        for move in market.moves(now, oldest)
     )
 
 
@@ -110,7 +117,9 @@ def _dropped(markets: Markets) -> Iterator[Metric]:
 
 _READERS: Final[dict[Subset, dict[str, Reader]]] = {
     "kill": {
-        "freshness": lambda markets: flow.freshness(_flows(markets)),
+        "freshness": lambda markets: flow.freshness(
+            _flows(markets), (late for each in markets.feeds for late in each.waiting())
+        ),
         "connections": lambda markets: feed.connections(markets.feeds),
         "clock": _clock,
         "gaps": lambda markets: sequence.gaps((each.labels, each.sequence) for each in _flows(markets)),

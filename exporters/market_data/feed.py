@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
+from exporters.market_data.flow import Flow
 from exporters.market_data.market import Market
 from exporters.market_data.prices import Best
 from exporters.market_data.ticks import Snapshot, Tick
@@ -43,8 +44,12 @@ class Feed:
     the feed.
     """
 
-    def __init__(self, venue: Venue, markets: Mapping[str, Market], expire_seconds: float) -> None:
-        """*markets* are by the venue's own names of the symbols; a price is old after *expire_seconds*."""
+    def __init__(
+        self, venue: Venue, markets: Mapping[str, Market], expire_seconds: float, first_message_seconds: float
+    ) -> None:
+        """*markets* are by the venue's own names of the symbols; a price is old after *expire_seconds*, and a stream
+        of which nothing came within *first_message_seconds* is waited for.
+        """
         self.venue = venue
         self.markets = markets
         self.connected = False
@@ -55,6 +60,8 @@ class Feed:
         self.unknown: frozenset[str] = frozenset()
         self.left_out = dict.fromkeys(REASONS, 0)
         self._expire_ns = int(expire_seconds * _NS)
+        self._begin_ns = int(first_message_seconds * _NS)
+        self._silent = [(symbol, flow) for symbol, market in markets.items() for flow in market.flows.values()]
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, in the time the feed lives in."""
@@ -107,9 +114,21 @@ class Feed:
             if market.book is not None and not market.book.synchronised and symbol not in self.unknown
         ]
 
+    def waiting(self) -> Iterator[Flow]:
+        """Streams of which nothing has ever come, although there was time and the venue knows the symbol."""
+        latest = self.now_ns() - self._begin_ns
+        self._silent = [(symbol, flow) for symbol, flow in self._silent if not flow.received_ns]
+        for symbol, flow in self._silent:
+            if flow.since_ns <= latest and symbol not in self.unknown:
+                yield flow
+
     def said_status(self, status: Mapping[str, str], at_ns: int) -> None:
         """What the venue says of the symbols it knows; those it does not name are unknown to it."""
-        self.unknown = frozenset(symbol for symbol in self.markets if symbol not in status)
+        unknown = frozenset(symbol for symbol in self.markets if symbol not in status)
+        for symbol in self.unknown - unknown:  # it is followed from now on
+            for flow in self.markets[symbol].flows.values():
+                flow.since_ns = at_ns
+        self.unknown = unknown
         self.left_out["unknown"] = len(self.unknown)
         for symbol, market in self.markets.items():
             market.status = (status[symbol], at_ns) if symbol in status else None

@@ -26,12 +26,15 @@ _NEEDED: Final = 12  # such looks before the session is a measure
 class Market:
     """*labels* are venue and unified symbol."""
 
-    def __init__(self, labels: tuple[str, str], streams: Iterable[str], measure: Measure, *, with_book: bool) -> None:
-        """*with_book*: depth is wanted and there is room for it."""
+    def __init__(
+        self, labels: tuple[str, str], streams: Iterable[str], measure: Measure, since_ns: int, *, with_book: bool
+    ) -> None:
+        """*with_book*: depth is wanted and there is room for it; *since_ns* is when it is first followed."""
         looks = max(_NEEDED, round(measure.session_seconds / (_RARE * measure.sample_seconds)))
         self.labels = labels
         self.flows = {
-            stream: Flow((*labels, stream), Sequence(stream in CHAINED, stream in CHAINED)) for stream in streams
+            stream: Flow((*labels, stream), Sequence(stream in CHAINED, stream in CHAINED), since_ns)
+            for stream in streams
         }
         self.best: Best | None = None
         self.book = Book() if with_book else None
@@ -44,7 +47,7 @@ class Market:
         self._history = PriceHistory(max((*measure.moves.values(), *measure.volatilities.values()), default=1.0))
         self._usual_depth = UsualDepth(looks, _NEEDED)
         self._measure = measure
-        self._windows = tuple(measure.moves.items())
+        self._windows = tuple(((*labels, name), seconds) for name, seconds in measure.moves.items())
         self._samples = 0
 
     def take(self, tick: Tick, received_ns: int) -> None:
@@ -92,18 +95,12 @@ class Market:
             found = self.last_trade
         return found if found is not None and found.at_ns >= oldest_ns else None
 
-    def moves(self, now_ns: int, oldest_ns: int) -> list[tuple[str, float]]:
-        """How far the price has moved up to now, by window."""
+    def moves(self, now_ns: int, oldest_ns: int) -> list[tuple[tuple[str, str, str], float]]:
+        """How far the price has moved up to now, by venue, symbol and window."""
         price = self.price(oldest_ns)
         if price is None:
             return []
-        value, now, said = price.value, now_ns / _NS, price.at_ns / _NS
-        found = []
-        for name, window in self._windows:
-            reference = self._history.reference(now - window, said)
-            if reference is not None:
-                found.append((name, value / reference - 1))
-        return found
+        return self._history.moves(now_ns / _NS, price.value, price.at_ns / _NS, self._windows)
 
     def sample(self, now_ns: int, oldest_ns: int, lock: threading.Lock) -> None:
         """Measure; the lock is held to copy, and not to compute."""

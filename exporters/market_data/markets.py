@@ -1,6 +1,7 @@
 """Every venue and feed, and the lock over them: a feed's thread writes, a scrape reads; nothing here does I/O."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from exporters.market_data.clock import Clock, FastestMessage, RoundTrips
@@ -20,8 +21,11 @@ class Markets:
         expire_seconds: float,
         measure: Measure | None = None,
         limits: MarketLimits | None = None,
+        first_message_seconds: float = 30.0,
     ) -> None:
-        """The fastest message is that of *offset_window_seconds*; prices older than *expire_seconds* are absent."""
+        """The fastest message is that of *offset_window_seconds*; prices older than *expire_seconds* are absent; a
+        stream has *first_message_seconds* to begin.
+        """
         self.lock = threading.Lock()
         self.measure = measure or Measure()
         self.venues: dict[str, Venue] = {}
@@ -29,6 +33,7 @@ class Markets:
         self._limits = limits or MarketLimits()
         self._window = offset_window_seconds
         self._expire = expire_seconds
+        self._begin = first_message_seconds
 
     def open(
         self,
@@ -47,7 +52,7 @@ class Markets:
         if known is None:
             clock = Clock(FastestMessage(self._window), RoundTrips(trips_stale_seconds))
             known = self.venues[venue] = Venue(venue, clock)
-        wanted, streams = list(symbols), tuple(streams)
+        wanted, streams, now_ns = list(symbols), tuple(streams), time.time_ns()
         known.clock.follow(streams)
         taken = wanted[: max(0, self._limits.symbols - sum(len(feed.markets) for feed in self.feeds))]
         books = (
@@ -56,10 +61,13 @@ class Markets:
         feed = Feed(
             known,
             {
-                (name or native)(symbol): Market((venue, symbol), streams, self.measure, with_book=number < books)
+                (name or native)(symbol): Market(
+                    (venue, symbol), streams, self.measure, now_ns, with_book=number < books
+                )
                 for number, symbol in enumerate(taken)
             },
             self._expire,
+            self._begin,
         )
         feed.left_out["symbols_limit"] = len(wanted) - len(taken)
         if "depth" in streams:

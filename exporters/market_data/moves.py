@@ -7,7 +7,7 @@ samples, so that what happened meanwhile is never taken for a move of a shorter 
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client.metrics_core import Metric
 
@@ -34,6 +34,7 @@ VOLATILITY: Final = gauge(
 )
 SERIES: Final = (MOVE, VOLATILITY)
 
+Name = TypeVar("Name")
 _SHORTEST: Final = 10.0
 _CLOSEST: Final = 0.5
 _GAP: Final = 10.0
@@ -69,10 +70,18 @@ class PriceHistory:
             for kept in (self._times, self._prices, self._squares, self._known):
                 del kept[:old]
 
-    def reference(self, since: float, before: float) -> float | None:
-        """The oldest price that was said not before *since*, and *before* a time; ``None`` when there is none."""
-        first = bisect_left(self._times, since)
-        return self._prices[first] if first < len(self._times) and self._times[first] < before else None
+    def moves(
+        self, now: float, price: float, said: float, windows: Iterable[tuple[Name, float]]
+    ) -> list[tuple[Name, float]]:
+        """*price*, which was *said* at a time, over the oldest price that was said before it and within each window,
+        less 1; *windows* are names and seconds, and those that know no earlier price are left out.
+        """
+        times, found = self._times, []
+        for name, window in windows:
+            first = bisect_left(times, now - window)
+            if first < len(times) and times[first] < said:
+                found.append((name, price / self._prices[first] - 1))
+        return found
 
     def volatility(self, now: float, window: float) -> float | None:
         """Root of the sum of squared log returns of the window; a part of it is scaled up to the whole by its time.
@@ -88,9 +97,9 @@ class PriceHistory:
         return math.sqrt((self._squares[-1] - self._squares[start]) * window / covered)
 
 
-def moves(rows: Iterable[tuple[tuple[str, str], Iterable[tuple[str, float]]]]) -> Iterator[Metric]:
-    """*rows* are venue and symbol, and the moves by window."""
-    yield MOVE.family(((*labels, window), move) for labels, found in rows for window, move in found)
+def moves(rows: Iterable[tuple[tuple[str, str, str], float]]) -> Iterator[Metric]:
+    """*rows* are venue, symbol and window, and the move."""
+    yield MOVE.family(rows)
 
 
 def volatility(rows: Iterable[tuple[tuple[str, str], Mapping[str, float]]]) -> Iterator[Metric]:

@@ -169,16 +169,16 @@ class TestMoves:
         history = PriceHistory(60)
         for second, price in enumerate((100.0, 101.0, 102.0, 103.0)):
             history.add(float(second), price)
-        assert history.reference(1.0, 3.0) == 101.0
-        assert history.reference(1.5, 3.0) == 102.0
-        assert history.reference(-7.0, 3.0) == 100.0
+        found = history.moves(3.5, 204.0, 3.2, [("2.5s", 2.5), ("2s", 2.0), ("10s", 10.0)])
+        assert dict(found) == pytest.approx({"2.5s": 204 / 101 - 1, "2s": 1.0, "10s": 1.04})
 
     def test_a_price_is_no_move_from_itself_and_what_is_older_than_the_window_is_none(self):
         history = PriceHistory(60)
-        assert history.reference(0.0, 3.0) is None
+        assert history.moves(3.0, 100.0, 3.0, [("3s", 3.0)]) == []
         history.add(1.0, 100.0)
-        assert history.reference(0.0, 1.0) is None
-        assert history.reference(2.0, 3.0) is None
+        assert history.moves(3.0, 100.0, 1.0, [("3s", 3.0)]) == []
+        assert history.moves(3.0, 100.0, 3.0, [("1s", 1.0)]) == []
+        assert history.moves(3.0, 100.0, 3.0, [("2s", 2.0)]) == [("2s", 0.0)]
 
     @settings(deadline=None)
     @given(
@@ -190,7 +190,7 @@ class TestMoves:
         for pause, price in steps:
             now += pause
             within = [each for at, each in said if now - window <= at < now]
-            assert history.reference(now - window, now) == (within[0] if within else None)
+            assert history.moves(now, price, now, [("w", window)]) == [("w", price / each - 1) for each in within[:1]]
             history.add(now, price)
             if not said or now - said[-1][0] >= 0.5:
                 said.append((now, price))
@@ -231,4 +231,4 @@ class TestMoves:
         for second in range(10_000):
             history.add(float(second), 100.0 + second)
         assert len(history._times) < 200
-        assert history.reference(9_939.0, 9_999.0) == 100.0 + 9_939
+        assert history.moves(9_999.0, 20_078.0, 9_999.0, [("1m", 60.0)]) == [("1m", 1.0)]

@@ -13,6 +13,7 @@ from exporters.market_data.settings import MarketDataSettings, MarketLimits, Mea
 from exporters.market_data.sources.binance import parse, statuses
 from exporters.market_data.sources.capture import CaptureSource, read
 from exporters.market_data.ticks import Snapshot, Tick, TickError
+from tests.exporters.lines import values
 from tests.exporters.market import shown
 from tests.exporters.test_market_capture import PERP, SPOT, USDM, needs_data
 
@@ -460,3 +461,43 @@ def test_a_busy_scrape_of_ten_thousand_series_is_quick():
     count = len(world.shown())
     assert count > 8_000
     assert time.perf_counter() - began < 1.5
+
+
+class TestWaiting:
+    def waiting(self, world):
+        seen = world.shown()
+        return {name.partition("{")[2][:-1]: value for name, value in seen.items() if "waiting_since" in name}
+
+    def test_a_symbol_of_which_nothing_ever_came_is_waited_for_once_there_was_time(self):
+        world = World(symbols=(PERP, "ETH/USDT:USDT"))
+        for market in world.feed.markets.values():
+            for flow in market.flows.values():
+                flow.since_ns = START * NS
+        world.best(99.0, 101.0, 1)
+        world.go_to(START + 29)
+        assert self.waiting(world) == {}
+        world.go_to(START + 30)
+        streams = [f"v,{PERP},depth", f"v,{PERP},trade"]
+        streams += [f"v,ETH/USDT:USDT,{stream}" for stream in ("trade", "depth", "book_ticker")]
+        assert self.waiting(world) == dict.fromkeys(streams, START)
+        world.say("trade", "ethusdt", t=1, p="5", q="1", m=True)
+        assert f"v,{PERP},depth" in self.waiting(world)
+        assert "v,ETH/USDT:USDT,trade" not in self.waiting(world)
+
+    def test_what_the_venue_does_not_list_is_not_followed_and_has_time_again_once_it_is_listed(self):
+        world = World(symbols=(PERP,), streams=("depth",))
+        world.feed.markets["BTCUSDT"].flows["depth"].since_ns = START * NS
+        world.feed.said_status({}, START * NS)
+        world.go_to(START + 60)
+        assert self.waiting(world) == {}
+        world.feed.said_status({"BTCUSDT": "trading"}, world.at * NS)
+        assert self.waiting(world) == {}
+        world.go_to(START + 90)
+        assert self.waiting(world) == {f"v,{PERP},depth": START + 60}
+
+    def test_a_feed_that_never_connects_is_waited_for_as_a_whole(self):
+        feeds = [{"source": "ndjson", "venue": "v", "url": "http://127.0.0.1:1", "symbols": [PERP]}]
+        made = build(MarketDataSettings(feeds=feeds, first_message_seconds=1e-9))
+        seen = values(family for each in made.collectors if each.subset == "kill" for family in each.read())
+        assert sum("waiting_since" in name for name in seen) == 3
+        assert seen["market_data_feed_up{v}"] == 0
