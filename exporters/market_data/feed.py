@@ -1,7 +1,7 @@
 """One connection to a venue: its symbols and their streams."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client.metrics_core import Metric
@@ -30,11 +30,12 @@ LEFT_OUT: Final = gauge(
     "symbols",
     "the exporter itself",
     "Configured symbols that are not followed: symbols_limit (no room), unknown (the venue does not list them); or "
-    "without depth: books_limit.",
+    "without depth: books_limit; or without depth and volume: contract_size (the venue does not say what a contract is "
+    "worth).",
 )
 SERIES: Final = (FEED_UP, LEFT_OUT)
 
-REASONS: Final = ("symbols_limit", "books_limit", "unknown")
+REASONS: Final = ("symbols_limit", "books_limit", "unknown", "contract_size")
 
 
 class Feed:
@@ -132,6 +133,12 @@ class Feed:
         self.left_out["unknown"] = len(self.unknown)
         for symbol, market in self.markets.items():
             market.status = (status[symbol], at_ns) if symbol in status else None
+
+    def cannot_count(self, symbols: Collection[str]) -> None:
+        """Nobody knows what a quantity of these is worth: they have prices, and neither depth nor volume."""
+        self.left_out["contract_size"] = len(symbols)
+        for symbol in symbols:
+            self.markets[symbol].book = self.markets[symbol].volume = None
 
     def statuses(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Each symbol's status as last said, ``unknown`` when that is long ago or was never said."""

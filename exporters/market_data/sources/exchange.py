@@ -18,7 +18,16 @@ from exporters.logs import LogBudget
 from exporters.market_data.feed import Feed
 from exporters.market_data.markets import Markets
 from exporters.market_data.settings import CcxtFeed
-from exporters.market_data.sources.unified import NewTrades, book_of, statuses_of, time_of, trade_of
+from exporters.market_data.sources.unified import (
+    BASE,
+    Contract,
+    NewTrades,
+    book_of,
+    contract_of,
+    statuses_of,
+    time_of,
+    trade_of,
+)
 from exporters.market_data.ticks import TickError
 
 _FIRST_PAUSE: Final = 0.5
@@ -47,6 +56,7 @@ class _Ccxt:
         self._feed = feed
         self._markets = markets
         self._new = {symbol: NewTrades() for symbol in feed.markets}
+        self._contracts: dict[tuple[str, str], Contract] = {}
         self._copied: dict[str, int] = {}
         self._budget = LogBudget(1)
         self._log = structlog.get_logger(exporter="market-data", venue=feed.venue.name)
@@ -61,15 +71,24 @@ class _Ccxt:
             return [symbol for symbol in self._feed.markets if symbol not in self._feed.unknown]
 
     def _listed(self, exchange: Any) -> None:
+        contracts = {
+            (symbol, stream): contract_of(exchange.id, exchange.markets[symbol], stream)
+            for symbol, market in self._feed.markets.items()
+            for stream in market.flows
+            if symbol in exchange.markets
+        }
+        self._contracts = {place: contract for place, contract in contracts.items() if contract is not None}
         with self._markets.lock:
             self._feed.said_status(statuses_of(exchange.markets), time.time_ns())
+            self._feed.cannot_count({symbol for (symbol, _), contract in contracts.items() if contract is None})
 
     def _book(self, symbol: str, said: Mapping[str, Any], *, timed: bool) -> None:
         received_ns = time.time_ns()
         event_ns = time_of(said)
         try:
             whole = received_ns - self._copied.get(symbol, 0) >= _BOOK_EVERY_NS
-            book = book_of(symbol, said, self._settings.book_levels if whole else 1)
+            contract = self._contracts.get((symbol, "depth"), BASE)
+            book = book_of(symbol, said, contract, self._settings.book_levels if whole else 1)
         except TickError as fault:
             self._refuse(fault)
             return
@@ -87,7 +106,7 @@ class _Ccxt:
         fresh, missed = self._new[symbol].of(said)
         for each in fresh:
             try:
-                tick = trade_of(symbol, each)
+                tick = trade_of(symbol, each, self._contracts.get((symbol, "trade"), BASE))
             except TickError as fault:
                 self._refuse(fault)
                 continue
