@@ -49,6 +49,7 @@ _NS: Final = 1_000_000_000
 _BUCKET_NS: Final = 1_000_000_000
 _ROUND_TRIPS: Final = 12
 _VENUE_RESOLUTION_NS: Final = 1_000_000
+_FAR_NS: Final = 10_000_000_000
 
 
 @dataclass(slots=True)
@@ -106,6 +107,8 @@ class RoundTrips:
 
     def offset_ns(self, now_ns: int) -> int | None:
         """Venue clock minus ours; ``None`` when nobody answered lately."""
+        if not self._trips:
+            return None
         since = now_ns - int(self.stale_seconds * 1e9)
         fresh = [trip for trip in self._trips if trip.received_ns >= since]
         return min(fresh).offset_ns if fresh else None
@@ -119,6 +122,7 @@ class Clock:
     trips: RoundTrips
     latency: dict[str, Buckets] = field(default_factory=dict)
     raw_ns: dict[str, int] = field(default_factory=dict)
+    _doubted: int | None = None
 
     def follow(self, streams: Iterable[str]) -> None:
         """Count the latency of these streams from now on."""
@@ -130,16 +134,27 @@ class Clock:
         known = self.trips.offset_ns(now_ns)
         return self.fastest.offset_ns if known is None else known
 
-    def observe(self, event_ns: int, received_ns: int, stream: str | None = None) -> None:
-        """A message with a venue time; a ping (no *stream*) tells of the clock, not of a stream's latency."""
+    def take(self, event_ns: int, received_ns: int, stream: str | None = None) -> bool:
+        """Something with a venue time; a ping (no *stream*) tells of the clock, not of a stream's latency.
+
+        False when the time cannot be believed: one that is far from what is known of the clock needs a second one that
+        agrees, for a single wrong time must not shift the clock of the venue, nor make a book look old.
+        """
         raw = received_ns - event_ns
+        by_trips = self.trips.offset_ns(received_ns)
+        offset = self.fastest.offset_ns if by_trips is None else by_trips
+        if offset is not None and not -_FAR_NS <= raw + offset <= _FAR_NS:
+            doubted, self._doubted = self._doubted, raw
+            if doubted is None or abs(raw - doubted) > _FAR_NS:
+                return False
+        else:
+            self._doubted = None
         self.fastest.observe(raw, received_ns)
-        if stream is None:
-            return
-        self.raw_ns[stream] = raw
-        offset = self.offset_ns(received_ns)
-        if offset is not None:
-            self.latency[stream].observe(max(0, raw + offset) / _NS)
+        if stream is not None:
+            self.raw_ns[stream] = raw
+            offset = self.fastest.offset_ns if by_trips is None else by_trips
+            self.latency[stream].observe(max(0, raw + (offset or 0)) / _NS)
+        return True
 
 
 def offsets(rows: Iterable[tuple[str, int | None]]) -> Iterator[Metric]:

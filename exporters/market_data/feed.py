@@ -78,9 +78,15 @@ class Feed:
         if market is None or tick.stream not in market.flows:
             self.strangers += 1
             return
+        if tick.event_ns is not None and not self.timed(tick.event_ns, received_ns, tick.stream):
+            tick = tick._replace(event_ns=None)
         market.take(tick, received_ns)
-        if tick.event_ns is not None:
-            self.venue.clock.observe(tick.event_ns, received_ns, tick.stream)
+
+    def timed(self, event_ns: int, received_ns: int, stream: str | None = None) -> bool:
+        """Something with a venue time arrived (a ping when it is of no *stream*); whether the time can be believed."""
+        believed = self.venue.clock.take(event_ns, received_ns, stream)
+        self.venue.bad_values["time"] += not believed
+        return believed
 
     def restore(self, snapshot: Snapshot, received_ns: int) -> None:
         """Take a whole book in; one that does not say its symbol is that of the only symbol there is."""
@@ -96,10 +102,8 @@ class Feed:
         flow = self.markets[symbol].flows[stream]
         flow.messages += 1
         flow.received_ns = received_ns
-        if event_ns is not None:
+        if event_ns is not None and (not timed or self.timed(event_ns, received_ns, stream)):
             flow.event_ns = max(flow.event_ns, event_ns)
-            if timed:
-                self.venue.clock.observe(event_ns, received_ns, stream)
 
     def best_of(self, symbol: str, book: Snapshot, received_ns: int) -> None:
         """The best prices of a whole book."""

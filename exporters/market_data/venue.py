@@ -22,7 +22,8 @@ BAD_VALUES: Final = counter(
     "messages",
     _SOURCE,
     "Messages that were refused because a value cannot be true: field is price, quantity (NaN, negative, no number), "
-    "time or id; they count as malformed too.",
+    "time or id; they count as malformed too.  A single time that is 10 s off what is known of the venue's clock is "
+    "left out of a message that is taken otherwise.",
 )
 RECONNECTS: Final = counter(
     "market_data_reconnects_total",

@@ -501,3 +501,49 @@ class TestWaiting:
         seen = values(family for each in made.collectors if each.subset == "kill" for family in each.read())
         assert sum("waiting_since" in name for name in seen) == 3
         assert seen["market_data_feed_up{v}"] == 0
+
+
+class TestTimes:
+    """Without a time endpoint: one message with a wrong time must not move the venue's clock nor make a book old."""
+
+    OFFSET = "market_data_clock_offset_seconds{v}"
+    EVENT = f"market_data_last_event_timestamp_seconds{{v,{PERP},book_ticker}}"
+
+    def world(self):
+        world = World()
+        quoted(world, 5)
+        return world
+
+    def said_at(self, world, moment, number):
+        world.say("bookTicker", u=number, b="99", B="1", a="101", A="1", E=moment * 1000)
+        return world.shown()
+
+    @pytest.mark.parametrize("moment", [START + 3600, 1])
+    def test_a_single_message_of_another_time_is_taken_without_its_time(self, moment):
+        world = self.world()
+        before = world.shown()
+        seen = self.said_at(world, moment, START + 5)
+        assert seen[self.OFFSET] == before[self.OFFSET] == 0
+        assert seen[self.EVENT] == before[self.EVENT]
+        assert seen[f"market_data_messages_total{{v,{PERP},book_ticker}}"] == 6
+        assert seen["market_data_bad_values_total{v,time}"] == 1
+        assert seen["market_data_malformed_total{v}"] == 0
+        quoted(world, 1)
+        assert world.shown()[self.EVENT] == world.at - 1
+
+    def test_a_clock_that_was_set_is_believed_with_the_second_message(self):
+        world = self.world()
+        self.said_at(world, world.at + 3600, START + 5)
+        seen = self.said_at(world, world.at + 3600, START + 6)
+        assert seen[self.OFFSET] == 3600
+        assert seen[self.EVENT] == world.at + 3600
+
+    def test_a_feed_that_lags_is_seen_to_lag(self):
+        world = self.world()
+        lagging = self.said_at(world, world.at - 8, START + 5)
+        assert lagging["market_data_bad_values_total{v,time}"] == 0
+        world.go_to(world.at + 60)
+        self.said_at(world, world.at - 60, START + 6)
+        seen = self.said_at(world, world.at - 60, START + 7)
+        assert world.at - seen[self.EVENT] == 60
+        assert seen[self.OFFSET] == 0

@@ -89,7 +89,7 @@ class CaptureSource:
                 self._feed.restore(found, received_ns)
             elif isinstance(found, Pulse):
                 if found.event_ns is not None:
-                    self._feed.venue.clock.observe(found.event_ns + shift, received_ns)
+                    self._feed.timed(found.event_ns + shift, received_ns)
             elif found.event_ns is None:
                 self._feed.observe(found, received_ns)
             else:

@@ -183,7 +183,7 @@ class NdjsonSource:
             for each in found:
                 if isinstance(each, Pulse):
                     if each.event_ns is not None:
-                        self._feed.venue.clock.observe(each.event_ns, received_ns)
+                        self._feed.timed(each.event_ns, received_ns)
                 elif isinstance(each, Snapshot):
                     self._feed.restore(each, received_ns)
                 else:
