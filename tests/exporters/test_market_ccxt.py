@@ -1,6 +1,8 @@
 """Feeds by ccxt: what it says in its unified form, and an unmodified ccxt and ccxt.pro on a real sandbox venue."""
 
+import json
 import time
+import urllib.request
 
 import pytest
 
@@ -182,6 +184,27 @@ def test_a_gap_in_the_websocket_is_counted_and_heals(venue, tmp_path):
         running.wait_for(f'market_data_sequence_gaps_total{{stream="depth",{BTC}}}', 1)
         assert running.samples()[f"market_data_resubscribes_total{{{BTC}}}"] == 1
         running.wait_for(OK, 1)
+
+
+@pytest.mark.stack
+def test_a_symbol_that_the_exchange_lists_later_is_watched_then(venue, tmp_path):
+    hidden = {"BTCUSDT"}
+
+    def reply(asked):
+        with urllib.request.urlopen(venue.url + asked.path) as answer:
+            said = json.load(answer)
+        if "symbols" in said:
+            said["symbols"] = [each for each in said["symbols"] if each["symbol"] not in hidden]
+        return Reply(body=said)
+
+    with local_server(reply) as server:
+        setup = config(venue, "ccxt_pro", symbols=["ETH/USDT:USDT", PERP], status_every_seconds=0.2)
+        setup["market_data"]["feeds"][0]["config"]["urls"]["api"] |= urls(server.url)
+        with exporter("market-data", setup, tmp_path) as running:
+            running.wait_for('market_data_book_state{state="ok",symbol="ETH/USDT:USDT",venue="v"}', 1)
+            assert running.samples()['market_data_symbols_left_out{reason="unknown",venue="v"}'] == 1
+            hidden.clear()
+            running.wait_for(OK, 1)
 
 
 @pytest.mark.stack

@@ -125,3 +125,43 @@ def test_a_book_that_never_heals_is_asked_for_ever_more_slowly_and_its_depth_sta
             assert pauses[-1] > pauses[0]
         finally:
             source.stop()
+
+
+def test_a_symbol_that_the_venue_lists_later_is_asked_for_then():
+    listed, asked, over = ["BTCUSDT"], [], threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            if self.path == "/status":
+                symbols = [{"symbol": symbol, "status": "TRADING"} for symbol in listed]
+                self.wfile.write(json.dumps({"symbols": symbols}).encode())
+                return
+            asked.append(self.path)
+            over.wait(10)
+
+        def log_message(self, *_: object):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    markets = Markets(600.0, 60.0)
+    feed = markets.open("v", ["BTC/USDT:USDT", "NEW/USDT:USDT"], ["trade"])
+    source = NdjsonSource(
+        f"http://127.0.0.1:{server.server_port}", feed, markets, market="usdm", streams=("trade",), idle_seconds=5.0,
+        status_path="/status", status_every_seconds=0.05,
+    )  # fmt: skip
+    source.start()
+    try:
+        until(lambda: asked, "the first question")
+        assert "NEWUSDT" not in asked[0]
+        listed.append("NEWUSDT")
+        until(lambda: "NEWUSDT" in asked[-1], "the new symbol to be asked for")
+    finally:
+        over.set()
+        source.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

@@ -244,12 +244,7 @@ class ProSource(_Ccxt):
         try:
             await self._again(lambda: self._load(exchange))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_status(exchange))
-                for symbol in self._wanted():
-                    if "depth" in self._settings.streams:
-                        tasks.create_task(self._watch(exchange, symbol, self._watch_book))
-                    if "trade" in self._settings.streams:
-                        tasks.create_task(self._watch(exchange, symbol, self._watch_trades))
+                await self._keep_watching(exchange, tasks)
         finally:
             await exchange.close()
 
@@ -269,8 +264,15 @@ class ProSource(_Ccxt):
             else:
                 return
 
-    async def _keep_status(self, exchange: Any) -> None:
+    async def _keep_watching(self, exchange: Any, tasks: asyncio.TaskGroup) -> None:
+        """Watch what the exchange lists, and what it lists later from then on."""
+        watches = {"depth": self._watch_book, "trade": self._watch_trades}
+        watched: set[str] = set()
         while not self._over.is_set():
+            for symbol in self._wanted():
+                for stream in self._settings.streams if symbol not in watched else ():
+                    tasks.create_task(self._watch(exchange, symbol, watches[stream]))
+                watched.add(symbol)
             await asyncio.sleep(self._settings.status_every_seconds)
             try:
                 await self._load(exchange)

@@ -96,13 +96,16 @@ class NdjsonSource:
     def stop(self) -> None:
         """Hang up."""
         self._stop.set()
+        self._hang_up()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(self._idle + 1)
+
+    def _hang_up(self) -> None:
         listening = self._socket
         if listening is not None:
             with contextlib.suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(self._idle + 1)
 
     def _target(self, symbols: Iterable[str], streams: Iterable[str]) -> str:
         query = urlencode(
@@ -236,7 +239,10 @@ class NdjsonSource:
                 said = statuses(body) if answer.status == http.HTTPStatus.OK else None
                 if said is not None:
                     with self._markets.lock:
+                        before = self._feed.unknown
                         self._feed.said_status(said, time.time_ns())
+                    if before - self._feed.unknown:  # to ask for what is listed now
+                        self._hang_up()
             except (OSError, http.client.HTTPException):
                 pass  # what it said before grows old and is then unknown
             finally:
