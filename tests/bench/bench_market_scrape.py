@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from prometheus_client.exposition import choose_encoder
 
 from exporters.market_data.exporter import build
-from exporters.market_data.settings import MarketDataSettings, MarketLimits, NdjsonFeed
+from exporters.market_data.settings import MarketDataSettings, MarketLimits, Measure, NdjsonFeed
 from exporters.market_data.sources.binance import parse
 from exporters.market_data.ticks import Snapshot
 from exporters.scrape import Exposed, Scrape
@@ -22,7 +22,9 @@ def filled(symbols, books, levels):
     """An exporter that never connects, with so many symbols in it and books of so many levels a side."""
     names = tuple(f"C{number}/USDT:USDT" for number in range(symbols))
     feed = NdjsonFeed(source="ndjson", venue="v", url="http://127.0.0.1:1", symbols=names, status_path="/s")
-    made = build(MarketDataSettings(feeds=(feed,), limits=MarketLimits(symbols=symbols, books=books)))
+    limits = MarketLimits(symbols=symbols, books=books)
+    lasting = Measure(book_stale_seconds=3600, move_windows=("1h", "2h", "3h"))  # on a busy machine nothing grows old
+    made = build(MarketDataSettings(feeds=(feed,), limits=limits, measure=lasting, expire_seconds=3600))
     inside, sampler = made.sources[0]._feed, made.sources[-1]
     for seconds_ago in (2, 1, 0):
         now = time.time_ns() - seconds_ago * 1_000_000_000
