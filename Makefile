@@ -67,7 +67,7 @@ check: setup ## Lint, types, import rules, and that the committed dashboards are
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/mypy -p bin.stack -p grafana.build
+	@.venv/bin/mypy -p bin.stack -p grafana.build -p grafana.pictures
 	@.venv/bin/lint-imports
 	@$(MAKE) dashboards
 	@git diff --exit-code --stat -- grafana/dashboards

@@ -24,6 +24,9 @@ class Model(Protocol):
     def observe(self, value: float) -> float | None:
         """Score *value* (0 as usual, towards 1 unlike anything lately), then learn it; ``None`` while warming up."""
 
+    def miss(self) -> None:
+        """There was no value: what changes until the next one is a gap's and no change."""
+
 
 class _Past:
     """Mean and variance that forget; *span* samples weigh about as much as an average over so many."""
@@ -72,10 +75,14 @@ class HalfSpaceTrees:
 
     def observe(self, value: float) -> float | None:
         """See `Model.observe`."""
-        change = 0.0 if self._last is None else value - self._last
+        change = 0.5 if self._last is None else self._changes.place(value - self._last)
         self._last = value
-        features = {"value": self._values.place(value), "change": self._changes.place(change)}
+        features = {"value": self._values.place(value), "change": change}
         score = float(self._trees.score_one(features))
         self._trees.learn_one(features)
         self.observations += 1
         return score if self.observations > self._warm_up else None
+
+    def miss(self) -> None:
+        """See `Model.miss`."""
+        self._last = None

@@ -93,6 +93,7 @@ class Watcher:
                 with self._lock:
                     self._scores.pop(each.name, None)
                     self._failures[each.name, fault.reason] += 1
+                self._models[each.name].miss()
                 self._log.info("no number", series=each.name, reason=fault.reason)
                 continue
             reached = True

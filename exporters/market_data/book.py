@@ -1,11 +1,24 @@
 """One order book, kept from a snapshot and the differences after it, and never guessed across a gap."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from prometheus_client.metrics_core import Metric
+
 from exporters.market_data.ticks import Levels, Tick
+from exporters.series import counter
+
+RESUBSCRIBES: Final = counter(
+    "market_data_resubscribes_total",
+    "venue symbol",
+    "rest",
+    "requests",
+    "the feed",
+    "Times a book was asked for anew because an update was missed.",
+)
+SERIES: Final = (RESUBSCRIBES,)
 
 _MOST_PENDING: Final = 2_000
 _MOST_LEVELS: Final = 20_000
@@ -26,6 +39,7 @@ class Book:
     synchronised: bool = False
     updated_ns: int = 0
     last: int = 0
+    resubscribes: int = 0
     _joined: bool = False
     _pending: deque[Tick] = field(default_factory=lambda: deque(maxlen=_MOST_PENDING))
 
@@ -84,3 +98,8 @@ def _change(side: Side, levels: Iterable[tuple[float, float]], *, lowest: bool) 
         ordered = sorted(side, reverse=not lowest)
         for price in ordered[: len(side) - _MOST_LEVELS // 2]:
             del side[price]
+
+
+def families(rows: Iterable[tuple[tuple[str, str], Book]]) -> Iterator[Metric]:
+    """How often books were asked for anew."""
+    yield RESUBSCRIBES.family((labels, book.resubscribes) for labels, book in rows)

@@ -157,11 +157,15 @@ def seconds_of(window: str) -> float:
 
 
 class MarketDataSettings(Section):
-    """The fastest message is that of ``offset_window_seconds``; prices older than ``expire_seconds`` are absent."""
+    """The fastest message is that of ``offset_window_seconds``; prices older than ``expire_seconds`` are absent.
+
+    A stream of which nothing came within ``first_message_seconds`` counts as stale from then on.
+    """
 
     listen: Listen = Listen(port=9102)
     feeds: tuple[Feed, ...] = ()
     offset_window_seconds: Seconds = 600.0
     expire_seconds: Seconds = 60.0
+    first_message_seconds: Seconds = 30.0
     limits: MarketLimits = MarketLimits()
     measure: Measure = Measure()

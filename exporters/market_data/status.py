@@ -1,8 +1,22 @@
 """What a venue says of its symbols: whether they trade."""
 
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-import orjson
+from prometheus_client.metrics_core import Metric
+
+from exporters.series import gauge
+
+STATUS: Final = gauge(
+    "market_data_trading_status",
+    "venue symbol status",
+    "rest",
+    "boolean",
+    "the venue's list of symbols",
+    "1 for what the venue says of the symbol, 0 for the others: trading, halt, break, auction, unknown (it does not "
+    "list the symbol, says something else, or has not answered lately); absent where nobody asks.",
+)
+SERIES: Final = (STATUS,)
 
 STATUSES: Final = ("trading", "halt", "break", "auction", "unknown")
 
@@ -27,21 +41,9 @@ WORDS: Final = {
     "AUCTION": "auction",
     "AUCTION_MATCH": "auction",
 }
+"""The venues' words -> one of STATUSES."""
 
 
-def statuses(body: bytes) -> dict[str, str] | None:
-    """Symbol as the venue writes it -> one of STATUSES, by Binance's ``exchangeInfo``; ``None`` for anything else."""
-    try:
-        said: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    listed = said.get("symbols") if type(said) is dict else None
-    if type(listed) is not list:
-        return None
-    found = {}
-    for each in listed:
-        name = each.get("symbol") if type(each) is dict else None
-        if type(name) is str:
-            word = each.get("status", each.get("contractStatus"))
-            found[name.upper()] = WORDS.get(word.upper(), "unknown") if type(word) is str else "unknown"
-    return found
+def families(rows: Iterable[tuple[tuple[str, str], str]]) -> Iterator[Metric]:
+    """*rows* are venue and symbol, and the status."""
+    yield STATUS.family(((*labels, each), float(each == said)) for labels, said in rows for each in STATUSES)

@@ -1,24 +1,17 @@
-"""One line of a Binance combined stream becomes one Tick, or an error that names the field and never its value.
+"""What a venue says, in our words: a Tick, a Snapshot of a book, or a Pulse.
 
-Times stay integers in nanoseconds, so that receive minus event time is exact; prices and quantities are decimal
-strings at the venue and floats here: they are shown, not traded on.  A JSON number is taken as well as a string.
+Times stay integers in nanoseconds, so that receive minus event time is exact; prices and quantities are floats here:
+they are shown, not traded on.
 """
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 _DECIMAL: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?").fullmatch
-_MILLISECOND: Final = 1_000_000
-_MAX_MILLISECONDS: Final = 4_102_444_800_000  # the year 2100
 _LARGEST: Final = 1e20
-_NOT_NUMBERS: Final = (b"NaN", b"Infinity", b"nan", b"inf")
 
 STREAMS: Final = ("trade", "depth", "book_ticker")
-STREAM_OF: Final = {"trade": "trade", "aggTrade": "trade", "depth": "depth", "bookTicker": "book_ticker"}
 VALUES: Final = ("price", "quantity", "time", "id")
 
 Levels = tuple[tuple[float, float], ...]
@@ -40,8 +33,8 @@ class Tick(NamedTuple):
 
     *first*..*last* are the update ids a depth message covers (for others both are its id) and *previous* the last id
     of the message before it, where the venue says so.  *bid* and *ask* are ``None`` for an empty side and outside
-    ``book_ticker``; *price*, *quantity* and *side* (of the taker) are a trade's; *bids* and *asks* are the levels that
-    a depth message sets, price and quantity, a quantity of 0 for a level that is gone.
+    ``book_ticker``; *price*, *quantity* (base units) and *side* (of the taker) are a trade's; *bids* and *asks* are
+    the levels that a depth message sets, price and quantity, a quantity of 0 for a level that is gone.
     """
 
     stream: str
@@ -74,106 +67,6 @@ class Pulse(NamedTuple):
     event_ns: int | None
 
 
-def parse(line: bytes) -> Tick | Snapshot | Pulse:
-    """Read one line; raises TickError."""
-    try:
-        outer = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        # Some venues write NaN where JSON has no word for it.
-        raise TickError("not JSON", "price" if any(word in line for word in _NOT_NUMBERS) else None) from None
-    if type(outer) is not dict:
-        raise TickError("not a JSON object")
-    name = outer.get("stream")
-    if name is None:
-        if outer.get("type") == "ping":
-            return Pulse(None if outer.get("E") is None else _time(outer))
-        if outer.get("type") == "snapshot" or "lastUpdateId" in outer:
-            return _snapshot(outer)
-        raise TickError("stream: missing")
-    data = outer.get("data")
-    if type(name) is not str or type(data) is not dict:
-        raise TickError("stream, data: must be text and an object")
-    symbol, _, rest = name.partition("@")
-    stream = STREAM_OF.get(rest.partition("@")[0])
-    if stream is None or not symbol:
-        raise TickError("stream: unknown")
-    return _READERS[stream](symbol.upper(), data)
-
-
-def _snapshot(data: Mapping[str, Any]) -> Snapshot:
-    symbol = data.get("symbol")
-    if symbol is not None and type(symbol) is not str:
-        raise TickError("symbol: must be text")
-    last = _id(data, "lastUpdateId")
-    return Snapshot(None if symbol is None else symbol.upper(), last, _levels(data, "bids"), _levels(data, "asks"))
-
-
-def _trade(symbol: str, data: Mapping[str, Any]) -> Tick:
-    number = _id(data, "a" if data.get("e") == "aggTrade" else "t")
-    price, quantity = _decimal(data, "p", "price"), _decimal(data, "q", "quantity")
-    if not price or not quantity:
-        raise TickError("p, q: must be above zero", "quantity" if price else "price")
-    maker_bought = data.get("m")
-    side = "unknown" if type(maker_bought) is not bool else "sell" if maker_bought else "buy"
-    return Tick(
-        "trade", symbol, _time(data), number, number, None, None, None, price=price, quantity=quantity, side=side
-    )
-
-
-def _depth(symbol: str, data: Mapping[str, Any]) -> Tick:
-    first, last = _id(data, "U"), _id(data, "u")
-    if first > last:
-        raise TickError("U, u: out of order", "id")
-    previous = _id(data, "pu") if "pu" in data else None
-    return Tick("depth", symbol, _time(data), first, last, previous, bids=_levels(data, "b"), asks=_levels(data, "a"))
-
-
-def _book_ticker(symbol: str, data: Mapping[str, Any]) -> Tick:
-    number = _id(data, "u")
-    bid = _decimal(data, "b", "price") if _decimal(data, "B", "quantity") else 0.0
-    ask = _decimal(data, "a", "price") if _decimal(data, "A", "quantity") else 0.0
-    happened = _time(data) if "E" in data else None
-    return Tick("book_ticker", symbol, happened, number, number, None, bid or None, ask or None)
-
-
-def _id(data: Mapping[str, Any], name: str) -> int:
-    value = data.get(name)
-    if type(value) is not int or value < 0:
-        raise TickError(f"{name}: must be an integer that is not negative", "id" if name in data else None)
-    return value
-
-
-def _time(data: Mapping[str, Any]) -> int:
-    value = data.get("E")
-    if type(value) is not int or not 0 < value < _MAX_MILLISECONDS:
-        raise TickError("E: must be milliseconds since the epoch", "time" if "E" in data else None)
-    return value * _MILLISECOND
-
-
-def _levels(data: Mapping[str, Any], name: str) -> Levels:
-    found = data.get(name)
-    if type(found) is not list:
-        raise TickError(f"{name}: must be a list")
-    levels = []
-    for each in found:
-        if type(each) is not list or len(each) < 2:
-            raise TickError(f"{name}: must hold pairs of price and quantity")
-        price, quantity = number_of(each[0]), number_of(each[1])
-        if price is None or price == 0:
-            raise TickError(f"{name}: a price must be a number above zero", "price")
-        if quantity is None:
-            raise TickError(f"{name}: a quantity must be a number that is not negative", "quantity")
-        levels.append((price, quantity))
-    return tuple(levels)
-
-
-def _decimal(data: Mapping[str, Any], name: str, value: str) -> float:
-    number = number_of(data.get(name))
-    if number is None:
-        raise TickError(f"{name}: must be a decimal number that is not negative", value if name in data else None)
-    return number
-
-
 def number_of(value: Any) -> float | None:
     """A decimal string or a JSON number that is finite and not negative; ``None`` for anything else."""
     if type(value) is str:
@@ -181,6 +74,3 @@ def number_of(value: Any) -> float | None:
     if (type(value) is float or type(value) is int) and 0 <= value < _LARGEST and math.isfinite(value):
         return float(value)
     return None
-
-
-_READERS: Final = {"trade": _trade, "depth": _depth, "book_ticker": _book_ticker}

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import more_series as series
+from exporters.series import counter, gauge
 from exporters.system.settings import Database
 
 LOCK_MODES: Final = (
@@ -36,9 +36,77 @@ _REPLICAS: Final = """
 SELECT application_name, max(CASE WHEN replay_lsn >= pg_current_wal_lsn() THEN 0
                                   ELSE extract(epoch FROM replay_lag) END)
 FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY application_name ORDER BY 1 LIMIT %s"""
+# A replica that has replayed all it received is up to date only while it receives; without rights the status is NULL.
 _OURSELVES: Final = """
-SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+             AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE coalesce(status, 'streaming') = 'streaming') THEN 0
             ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END"""
+
+_SOURCE: Final = "PostgreSQL's statistics, over a read-only connection; off by default"
+DATABASE_UP: Final = gauge(
+    "database_up",
+    "database",
+    "rest",
+    "boolean",
+    _SOURCE,
+    "1 when the database answered the last time, 0 when not: the series below are then absent.",
+)
+DATABASE_TRANSACTIONS: Final = counter(
+    "database_transactions_total",
+    "database outcome",
+    "rest",
+    "transactions",
+    _SOURCE,
+    "Transactions, by outcome (committed, rolled_back), since the server's statistics began.",
+)
+DATABASE_ROWS: Final = counter(
+    "database_rows_total",
+    "database operation",
+    "rest",
+    "rows",
+    _SOURCE,
+    "Rows returned by scans, fetched by index, inserted, updated, deleted.",
+)
+DATABASE_CACHE: Final = gauge(
+    "database_cache_hit_ratio",
+    "database",
+    "rest",
+    "ratio 0-1",
+    _SOURCE,
+    "Blocks found in the server's buffers over blocks asked for, in the last 5 minutes; absent when none was.",
+)
+DATABASE_LOCKS: Final = gauge(
+    "database_locks", "database mode", "rest", "locks", _SOURCE, "Locks held or waited for, by mode."
+)
+DATABASE_LAG: Final = gauge(
+    "database_replication_lag_seconds",
+    "database replica",
+    "rest",
+    "seconds",
+    _SOURCE,
+    "How far the replica (by its application_name; self when the database is one) is behind in replaying; 0 when it "
+    "has everything; of a replica that receives nothing, the time since what it replayed last; absent without replicas "
+    "or the right to see them (pg_monitor).",
+)
+DATABASE_SIZE: Final = gauge("database_size_bytes", "database", "rest", "bytes", _SOURCE, "Size of the database.")
+DATABASE_CONNECTIONS: Final = gauge(
+    "database_connections",
+    "database state",
+    "rest",
+    "connections",
+    _SOURCE,
+    "Connections to the database by state (active, idle, ...); unknown where the role may not see it.",
+)
+SERIES: Final = (
+    DATABASE_UP,
+    DATABASE_TRANSACTIONS,
+    DATABASE_ROWS,
+    DATABASE_CACHE,
+    DATABASE_LOCKS,
+    DATABASE_LAG,
+    DATABASE_SIZE,
+    DATABASE_CONNECTIONS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +215,17 @@ class PostgresProbe:
 def families(seen: Iterable[tuple[str, DatabaseSight | None]]) -> Iterator[Metric]:
     """The databases' series; of one that is down only that, and of one that nobody asked lately none."""
     known = [(name, sight) for name, sight in seen if sight is not None]
-    yield series.DATABASE_UP.family(((name,), float(sight.up)) for name, sight in known)
+    yield DATABASE_UP.family(((name,), float(sight.up)) for name, sight in known)
     for declared, field in (
-        (series.DATABASE_TRANSACTIONS, "transactions"),
-        (series.DATABASE_ROWS, "rows"),
-        (series.DATABASE_LOCKS, "locks"),
-        (series.DATABASE_LAG, "lags"),
-        (series.DATABASE_CONNECTIONS, "connections"),
+        (DATABASE_TRANSACTIONS, "transactions"),
+        (DATABASE_ROWS, "rows"),
+        (DATABASE_LOCKS, "locks"),
+        (DATABASE_LAG, "lags"),
+        (DATABASE_CONNECTIONS, "connections"),
     ):
         yield declared.family(
             ((name, label), value) for name, sight in known for label, value in getattr(sight, field).items()
         )
-    for declared, field in ((series.DATABASE_CACHE, "cache_hit_ratio"), (series.DATABASE_SIZE, "size_bytes")):
+    for declared, field in ((DATABASE_CACHE, "cache_hit_ratio"), (DATABASE_SIZE, "size_bytes")):
         rows = [((name,), getattr(sight, field)) for name, sight in known]
         yield declared.family((labels, value) for labels, value in rows if value is not None)

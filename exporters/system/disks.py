@@ -1,48 +1,79 @@
 """How full the disks are."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import more_series as series
+from exporters.series import gauge
+
+_SOURCE: Final = "the kernel"
+DISK_UP: Final = gauge(
+    "system_disk_up",
+    "mountpoint",
+    "rest",
+    "boolean",
+    _SOURCE,
+    "1 when the kernel told how full the file system is that holds the path, 0 when there is no such path or no "
+    "answer: the two series below are then absent.",
+)
+DISK_USAGE: Final = gauge(
+    "system_disk_usage_ratio",
+    "mountpoint",
+    "rest",
+    "ratio 0-1",
+    _SOURCE,
+    "Used / (used + available to whoever is not root) of the file system that holds the path.",
+)
+DISK_AVAILABLE: Final = gauge(
+    "system_disk_available_bytes",
+    "mountpoint",
+    "rest",
+    "bytes",
+    _SOURCE,
+    "Bytes that whoever is not root may still write to the file system that holds the path.",
+)
+SERIES: Final = (
+    DISK_UP,
+    DISK_USAGE,
+    DISK_AVAILABLE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSight:
     """Bytes of one file system that are used, and that may still be used by whoever is not root."""
 
-    used: int
-    available: int
+    up: bool
+    used: int = 0
+    available: int = 0
 
 
-class Disks:
-    """The file systems that hold the configured paths."""
-
-    def __init__(self, mountpoints: Sequence[Path]) -> None:
-        self._mountpoints = mountpoints
-        self._log = structlog.get_logger(exporter="system")
-
-    def look(self) -> dict[str, DiskSight]:
-        """Ask the kernel; a path that cannot be asked for is left out."""
-        found = {}
-        for path in self._mountpoints:
-            try:
-                usage = shutil.disk_usage(path)
-            except OSError as fault:
-                self._log.warning("cannot look at a disk", mountpoint=str(path), error=type(fault).__name__)
-                continue
-            found[str(path)] = DiskSight(usage.used, usage.free)
-        return found
+DOWN: Final = DiskSight(up=False)
 
 
-def families(sights: Mapping[str, DiskSight] | None) -> Iterator[Metric]:
-    """The disks' series; none when nobody looked lately."""
-    seen = (sights or {}).items()
-    yield series.DISK_USAGE.family(
-        ((path,), each.used / (each.used + each.available)) for path, each in seen if each.used + each.available
+def look(path: Path) -> DiskSight:
+    """Ask the kernel for the file system that holds *path*."""
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError as fault:
+        structlog.get_logger(exporter="system").warning(
+            "cannot look at a disk", mountpoint=str(path), error=type(fault).__name__
+        )
+        return DOWN
+    return DiskSight(True, usage.used, usage.free)
+
+
+def families(sights: Iterable[tuple[str, DiskSight | None]]) -> Iterator[Metric]:
+    """The disks' series; of one that cannot be asked only that."""
+    known = [((path,), sight) for path, sight in sights if sight is not None]
+    seen = [(path, sight) for path, sight in known if sight.up]
+    yield DISK_UP.family((path, float(sight.up)) for path, sight in known)
+    yield DISK_USAGE.family(
+        (path, sight.used / (sight.used + sight.available)) for path, sight in seen if sight.used + sight.available
     )
-    yield series.DISK_AVAILABLE.family(((path,), each.available) for path, each in seen)
+    yield DISK_AVAILABLE.family((path, sight.available) for path, sight in seen)

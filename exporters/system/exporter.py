@@ -7,12 +7,14 @@ from typing import Final
 from exporters.scrape import Collector
 from exporters.series import Series
 from exporters.serve import Exporter
-from exporters.system import databases, disks, host, ntp, processes, series, usage, venues
+from exporters.system import databases, disks, host, ntp, processes, usage, venues
 from exporters.system.settings import SystemSettings
 from exporters.system.watch import Watch
 
 NAME: Final = "system"
-SERIES: Final[tuple[Series, ...]] = series.SERIES
+SERIES: Final[tuple[Series, ...]] = tuple(
+    each for subject in (processes, usage, host, disks, venues, ntp, databases) for each in subject.SERIES
+)
 _STALE_LOOKS: Final = 3
 
 
@@ -30,13 +32,28 @@ def build(settings: SystemSettings) -> Exporter:
             partial(_counted, processes.watcher(each, settings.timeout_seconds), restarts[each.name]),
             settings.process_seconds,
             stale(settings.process_seconds),
+            # An endpoint that does not answer is down; a process table that nobody can read says nothing.
+            None if each.health_url is None else processes.DOWN,
         )
         for each in settings.processes
     }
     probes = [
         venues.VenueProbe(each.venue, each.url, each.time_path, settings.timeout_seconds) for each in settings.venues
     ]
-    disk = Watch("disks", disks.Disks(settings.mountpoints).look, settings.disk_seconds, stale(settings.disk_seconds))
+    # Each has a watch of its own: a file system that hangs must not hide the others.
+    mounted = [
+        (
+            str(path),
+            Watch(
+                f"disk {path}",
+                partial(disks.look, path),
+                settings.disk_seconds,
+                stale(settings.disk_seconds),
+                disks.DOWN,
+            ),
+        )
+        for path in settings.mountpoints
+    ]
     servers = [
         (
             server,
@@ -45,6 +62,7 @@ def build(settings: SystemSettings) -> Exporter:
                 ntp.NtpServer(server, settings.timeout_seconds, settings.ntp.every_seconds).look,
                 settings.ntp.every_seconds,
                 stale(settings.ntp.every_seconds),
+                ntp.DOWN,
             ),
         )
         for server in settings.ntp.servers
@@ -57,12 +75,22 @@ def build(settings: SystemSettings) -> Exporter:
                 databases.PostgresProbe(each, settings.timeout_seconds).look,
                 settings.database_seconds,
                 stale(settings.database_seconds),
+                databases.DOWN,
             ),
         )
         for each in settings.databases
     ]
     probed = [
-        (probe, Watch(f"venue {probe.venue}", probe.look, settings.venue_seconds, stale(settings.venue_seconds)))
+        (
+            probe,
+            Watch(
+                f"venue {probe.venue}",
+                probe.look,
+                settings.venue_seconds,
+                stale(settings.venue_seconds),
+                venues.DOWN,
+            ),
+        )
         for probe in probes
     ]
     return Exporter(
@@ -72,7 +100,7 @@ def build(settings: SystemSettings) -> Exporter:
                 "processes", "kill", lambda: processes.families({name: watch.last for name, watch in named.items()})
             ),
             Collector("host", "rest", lambda: host.families(machine.last)),
-            Collector("disks", "rest", lambda: disks.families(disk.last)),
+            Collector("disks", "rest", lambda: disks.families((path, watch.last) for path, watch in mounted)),
             Collector("usage", "rest", lambda: usage.families(_usages(named), restarts)),
             Collector("ntp", "rest", lambda: ntp.families((server, watch.last) for server, watch in servers)),
             Collector("databases", "rest", lambda: databases.families((name, watch.last) for name, watch in asked)),
@@ -80,7 +108,7 @@ def build(settings: SystemSettings) -> Exporter:
         ],
         sources=[
             machine,
-            disk,
+            *(watch for _, watch in mounted),
             *named.values(),
             *(watch for _, watch in servers),
             *(watch for _, watch in asked),

@@ -7,10 +7,39 @@ from typing import Final
 import psutil
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import series
+from exporters.series import counter, gauge
 
 _IDLE: Final = ("idle", "iowait")
 _INSIDE_OTHERS: Final = ("guest", "guest_nice")  # the kernel counts them in user and nice already
+
+_SOURCE: Final = "the kernel, by psutil"
+CPU_USAGE: Final = gauge(
+    "system_cpu_usage_ratio",
+    "",
+    "rest",
+    "ratio 0-1",
+    _SOURCE,
+    "Share of all cores' time that was not idle, over the last look (1 s).",
+)
+CPU_SECONDS: Final = counter(
+    "system_cpu_seconds_total", "mode", "rest", "seconds", _SOURCE, "Time of all cores by mode since boot."
+)
+MEMORY_USAGE: Final = gauge(
+    "system_memory_usage_ratio", "", "rest", "ratio 0-1", _SOURCE, "1 - available / total memory."
+)
+MEMORY_AVAILABLE: Final = gauge(
+    "system_memory_available_bytes", "", "rest", "bytes", _SOURCE, "Memory that can be given out without swapping."
+)
+MEMORY_TOTAL: Final = gauge("system_memory_total_bytes", "", "rest", "bytes", _SOURCE, "Memory of the host.")
+LOAD1: Final = gauge("system_load1", "", "rest", "runnable tasks", _SOURCE, "Load average over one minute.")
+SERIES: Final = (
+    CPU_USAGE,
+    CPU_SECONDS,
+    MEMORY_USAGE,
+    MEMORY_AVAILABLE,
+    MEMORY_TOTAL,
+    LOAD1,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +82,9 @@ def families(sight: HostSight | None) -> Iterator[Metric]:
     if sight is None:
         return
     if sight.busy is not None:
-        yield series.CPU_USAGE.family([((), sight.busy)])
-    yield series.CPU_SECONDS.family(((mode,), seconds) for mode, seconds in sight.cpu.items())
-    yield series.MEMORY_USAGE.family([((), 1 - sight.available / sight.total)])
-    yield series.MEMORY_AVAILABLE.family([((), sight.available)])
-    yield series.MEMORY_TOTAL.family([((), sight.total)])
-    yield series.LOAD1.family([((), sight.load1)])
+        yield CPU_USAGE.family([((), sight.busy)])
+    yield CPU_SECONDS.family(((mode,), seconds) for mode, seconds in sight.cpu.items())
+    yield MEMORY_USAGE.family([((), 1 - sight.available / sight.total)])
+    yield MEMORY_AVAILABLE.family([((), sight.available)])
+    yield MEMORY_TOTAL.family([((), sight.total)])
+    yield LOAD1.family([((), sight.load1)])

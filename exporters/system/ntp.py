@@ -11,7 +11,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import more_series as series
+from exporters.series import gauge
 
 PORT: Final = 123
 _PACKET: Final = struct.Struct("!BBBb3I4Q")
@@ -23,6 +23,28 @@ _TO_UNIX: Final = 2_208_988_800
 _ERA: Final = 1 << 32
 _REMEMBERED: Final = 8
 _LONGEST_SILENCE: Final = 3600.0
+
+_SOURCE: Final = "a question over UDP (RFC 4330), off by default"
+NTP_UP: Final = gauge(
+    "system_ntp_up",
+    "server",
+    "rest",
+    "boolean",
+    _SOURCE,
+    "1 when the time server's last answer could be believed, 0 when there was none (or it asks to be left alone).",
+)
+NTP_OFFSET: Final = gauge(
+    "system_ntp_offset_seconds",
+    "server",
+    "rest",
+    "seconds, signed",
+    _SOURCE,
+    "Server's clock minus ours by the fastest of the last 8 answers, ((T2-T1)+(T3-T4))/2; absent without an answer.",
+)
+SERIES: Final = (
+    NTP_UP,
+    NTP_OFFSET,
+)
 
 
 class NtpError(Exception):
@@ -39,6 +61,9 @@ class NtpSight:
 
     up: bool
     offset: float | None
+
+
+DOWN: Final = NtpSight(up=False, offset=None)
 
 
 class NtpServer:
@@ -58,17 +83,17 @@ class NtpServer:
     def look(self) -> NtpSight:
         """Ask once; never raises for what the server or the way to it does."""
         if time.monotonic() < self._silent_until:
-            return NtpSight(up=False, offset=None)
+            return DOWN
         try:
             took, offset = self._ask()
         except KissOfDeathError:
             self._silence = min(_LONGEST_SILENCE, max(4 * self._every, 2 * self._silence))
             self._silent_until = time.monotonic() + self._silence
             self._answers.clear()
-            return NtpSight(up=False, offset=None)
+            return DOWN
         except (OSError, NtpError):
             self._answers.clear()
-            return NtpSight(up=False, offset=None)
+            return DOWN
         self._silence = 0.0
         # Answers that cannot both be true: a clock was set in between, and the older ones are about another clock.
         if any(abs(old - offset) > (old_took + took) / 2 + 0.001 for old_took, old in self._answers):
@@ -133,5 +158,5 @@ def families(seen: Iterable[tuple[str, NtpSight | None]]) -> Iterator[Metric]:
     """The servers' series; none for one that was not asked lately."""
     seen = [(name, sight) for name, sight in seen if sight is not None]
     known = [(name, sight) for name, sight in seen if sight is not None]
-    yield series.NTP_UP.family(((name,), float(sight.up)) for name, sight in known)
-    yield series.NTP_OFFSET.family(((name,), sight.offset) for name, sight in known if sight.offset is not None)
+    yield NTP_UP.family(((name,), float(sight.up)) for name, sight in known)
+    yield NTP_OFFSET.family(((name,), sight.offset) for name, sight in known if sight.offset is not None)

@@ -6,17 +6,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import orjson
 import psutil
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import series
+from exporters.series import gauge
 from exporters.system.ask import AskError, fetch
 from exporters.system.settings import Process
 from exporters.system.usage import Usage, of_metrics, of_process
+
+PROCESS_UP: Final = gauge(
+    "system_process_up",
+    "process",
+    "kill",
+    "boolean",
+    "the process table or the process's health endpoint",
+    "1 when the named process runs (and, where it has a health endpoint, says that it is well); absent while nobody "
+    "has looked.",
+)
+PROCESS_START: Final = gauge(
+    "system_process_start_time_seconds",
+    "process",
+    "kill",
+    "seconds since the epoch",
+    "the process table, its status or its metrics",
+    "When the named process was started; absent when it is down or does not say.",
+)
+SERIES: Final = (
+    PROCESS_UP,
+    PROCESS_START,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +177,5 @@ def metrics_start(body: bytes) -> float | None:
 def families(sights: Mapping[str, ProcessSight | None]) -> Iterator[Metric]:
     """The processes' series; a process that nobody looked at lately has none."""
     seen = [(name, sight) for name, sight in sights.items() if sight is not None]
-    yield series.PROCESS_UP.family(((name,), float(sight.up)) for name, sight in seen)
-    yield series.PROCESS_START.family(
-        ((name,), sight.started_at) for name, sight in seen if sight.started_at is not None
-    )
+    yield PROCESS_UP.family(((name,), float(sight.up)) for name, sight in seen)
+    yield PROCESS_START.family(((name,), sight.started_at) for name, sight in seen if sight.started_at is not None)

@@ -8,7 +8,7 @@ from typing import Final
 import psutil
 from prometheus_client.metrics_core import Metric
 
-from exporters.system import more_series as series
+from exporters.series import counter, gauge
 
 _SAME_START_SECONDS: Final = 1.5
 _METRICS: Final = {
@@ -16,6 +16,56 @@ _METRICS: Final = {
     b"process_resident_memory_bytes": "memory_bytes",
     b"process_open_fds": "open_fds",
 }
+
+_SOURCE: Final = "the process table, by psutil; else the process's metrics page"
+PROCESS_RESTARTS: Final = counter(
+    "system_process_restarts_total",
+    "process",
+    "rest",
+    "restarts",
+    "the process's start time",
+    "Times the named process was seen with another start than before, since the exporter runs; where nobody says since "
+    "when it runs, times it came back after it was down.",
+)
+PROCESS_CPU: Final = counter(
+    "system_process_cpu_seconds_total",
+    "process",
+    "rest",
+    "seconds",
+    _SOURCE,
+    "CPU time of the named process and its children; absent when it is down or out of our sight, as those below.",
+)
+PROCESS_MEMORY: Final = gauge(
+    "system_process_resident_memory_bytes",
+    "process",
+    "rest",
+    "bytes",
+    _SOURCE,
+    "Resident memory of the named process and its children; pages they share are counted for each.",
+)
+PROCESS_FDS: Final = gauge(
+    "system_process_open_fds",
+    "process",
+    "rest",
+    "files",
+    _SOURCE,
+    "Open file descriptors of the named process and its children; absent for another user's process.",
+)
+PROCESS_THREADS: Final = gauge(
+    "system_process_threads",
+    "process",
+    "rest",
+    "threads",
+    "the process table, by psutil",
+    "Threads of the named process and its children.",
+)
+SERIES: Final = (
+    PROCESS_RESTARTS,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
+    PROCESS_FDS,
+    PROCESS_THREADS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +144,13 @@ class Restarts:
 
 def families(usages: Mapping[str, Usage | None], restarts: Mapping[str, Restarts]) -> Iterator[Metric]:
     """The processes' series; what is not known of one is absent."""
-    yield series.PROCESS_RESTARTS.family(((name,), each.count) for name, each in restarts.items())
+    yield PROCESS_RESTARTS.family(((name,), each.count) for name, each in restarts.items())
     seen = [(name, each) for name, each in usages.items() if each is not None]
     for declared, field in (
-        (series.PROCESS_CPU, "cpu_seconds"),
-        (series.PROCESS_MEMORY, "memory_bytes"),
-        (series.PROCESS_FDS, "open_fds"),
-        (series.PROCESS_THREADS, "threads"),
+        (PROCESS_CPU, "cpu_seconds"),
+        (PROCESS_MEMORY, "memory_bytes"),
+        (PROCESS_FDS, "open_fds"),
+        (PROCESS_THREADS, "threads"),
     ):
         rows = [((name,), getattr(each, field)) for name, each in seen]
         yield declared.family((labels, value) for labels, value in rows if value is not None)

@@ -12,10 +12,59 @@ import orjson
 from prometheus_client.metrics_core import Metric
 
 from exporters.buckets import Buckets
-from exporters.system import series
+from exporters.series import counter, gauge, histogram
 from exporters.system.ask import REASONS, AskError, get, open_connection
 
 _REMEMBERED: Final = 5
+
+_SOURCE: Final = "a probe in the background"
+ROUND_TRIP: Final = histogram(
+    "system_venue_round_trip_seconds",
+    "venue",
+    "rest",
+    "seconds",
+    _SOURCE,
+    "From asking the venue for its time to the whole answer, on an open connection.",
+)
+CONNECT: Final = histogram(
+    "system_venue_connect_seconds",
+    "venue",
+    "rest",
+    "seconds",
+    _SOURCE,
+    "Time to open a TCP connection to the venue, its name resolved.",
+)
+PROBE_FAILURES: Final = counter(
+    "system_venue_probe_failures_total",
+    "venue reason",
+    "rest",
+    "probes",
+    _SOURCE,
+    "Probes that failed; reason is dns, refused, timeout, tls, reset, status, body or other.",
+)
+VENUE_UP: Final = gauge(
+    "system_venue_up",
+    "venue",
+    "rest",
+    "boolean",
+    _SOURCE,
+    "1 when the last probe succeeded; absent while nobody probes.",
+)
+VENUE_OFFSET: Final = gauge(
+    "system_venue_clock_offset_seconds",
+    "venue",
+    "rest",
+    "seconds, signed",
+    _SOURCE,
+    "Venue clock minus ours at the middle of the fastest of the last round trips; absent when the last probe failed.",
+)
+SERIES: Final = (
+    ROUND_TRIP,
+    CONNECT,
+    PROBE_FAILURES,
+    VENUE_UP,
+    VENUE_OFFSET,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +73,9 @@ class VenueSight:
 
     up: bool
     offset: float | None
+
+
+DOWN: Final = VenueSight(up=False, offset=None)
 
 
 class VenueProbe:
@@ -48,7 +100,7 @@ class VenueProbe:
             with self._lock:
                 self._failures[fault.reason] += 1
                 self._offsets.clear()
-            return VenueSight(up=False, offset=None)
+            return DOWN
         with self._lock:
             self._connect.observe(connected)
             self._round_trip.observe(took)
@@ -92,12 +144,12 @@ def families(seen: Iterable[tuple[VenueProbe, VenueSight | None]]) -> Iterator[M
     """The venues' series; a venue that was not probed lately has only its counters."""
     seen = list(seen)
     counted = [(probe.venue, probe.counts()) for probe, _ in seen]
-    yield series.CONNECT.histogram(((venue,), connect) for venue, (connect, _, _) in counted)
-    yield series.ROUND_TRIP.histogram(((venue,), answered) for venue, (_, answered, _) in counted)
-    yield series.PROBE_FAILURES.family(
+    yield CONNECT.histogram(((venue,), connect) for venue, (connect, _, _) in counted)
+    yield ROUND_TRIP.histogram(((venue,), answered) for venue, (_, answered, _) in counted)
+    yield PROBE_FAILURES.family(
         ((venue, reason), count) for venue, (_, _, failed) in counted for reason, count in failed.items()
     )
-    yield series.VENUE_UP.family(((probe.venue,), float(sight.up)) for probe, sight in seen if sight is not None)
-    yield series.VENUE_OFFSET.family(
+    yield VENUE_UP.family(((probe.venue,), float(sight.up)) for probe, sight in seen if sight is not None)
+    yield VENUE_OFFSET.family(
         ((probe.venue,), sight.offset) for probe, sight in seen if sight is not None and sight.offset is not None
     )

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
@@ -11,33 +10,40 @@ import structlog
 Sight = TypeVar("Sight")
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen(Generic[Sight]):
-    sight: Sight
-    at: float
-
-
 class Watch(Generic[Sight]):
-    """``last`` is what *look* returned most recently; ``None`` before the first and after *stale_seconds*."""
+    """``last`` is what *look* returned most recently; ``None`` before the first.
 
-    def __init__(self, name: str, look: Callable[[], Sight], every_seconds: float, stale_seconds: float) -> None:
+    When no look has returned for *stale_seconds*, ``last`` is *overdue*: ``None`` where nothing is known then, or what
+    says "down" where a question without an answer means that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        look: Callable[[], Sight],
+        every_seconds: float,
+        stale_seconds: float,
+        overdue: Sight | None = None,
+    ) -> None:
         """*look* may block; what it raises is logged and leaves no new sight."""
         self._look = look
         self._every = every_seconds
         self._stale = stale_seconds
-        self._seen: _Seen[Sight] | None = None
+        self._overdue = overdue
+        self._returned = float("inf")
+        self._sight: Sight | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._log = structlog.get_logger(exporter="system", watch=name)
 
     @property
     def last(self) -> Sight | None:
-        """The last sight, unless it is stale."""
-        seen = self._seen
-        return None if seen is None or time.monotonic() - seen.at > self._stale else seen.sight
+        """The last sight, or what stands for it when it is stale."""
+        return self._overdue if time.monotonic() - self._returned > self._stale else self._sight
 
     def start(self) -> None:
         """Begin to look."""
+        self._returned = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,7 +53,8 @@ class Watch(Generic[Sight]):
     def _run(self) -> None:
         while True:
             try:
-                self._seen = _Seen(self._look(), time.monotonic())
+                self._sight = self._look()
+                self._returned = time.monotonic()
             except Exception as fault:  # noqa: BLE001  # the border: one bad look must not end the watch
                 self._log.error("cannot look", error=type(fault).__name__, exc_info=True)
             if self._stop.wait(self._every):

@@ -272,7 +272,7 @@ def _health() -> tuple[AnyPanel, ...]:
                 "Programs and feeds",
                 "Whether the named programs run and the market data of each venue is connected.",
                 UP,
-                Query("max by (process) (system_process_up)", "{{process}}"),
+                Query("min by (process) (system_process_up)", "{{process}}"),
                 Query("min by (venue) (market_data_feed_up)", "feed {{venue}}"),
             ),
             "system",

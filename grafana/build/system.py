@@ -98,7 +98,7 @@ def _programs() -> tuple[AnyPanel, ...]:
             "Programs",
             "Whether each named program runs.",
             UP,
-            Query(f"max by (process) (system_process_up{{{PROCESSES}}})", "{{process}}"),
+            Query(f"min by (process) (system_process_up{{{PROCESSES}}})", "{{process}}"),
             width=8,
             height=8,
         ),

@@ -71,6 +71,16 @@ def noise():
     return lambda count: [chance.gauss(100, 2) for _ in range(count)]
 
 
+def test_what_changed_in_a_gap_is_not_taken_for_a_change():
+    told, untold = HalfSpaceTrees(AnomalySettings()), HalfSpaceTrees(AnomalySettings())
+    chance, value = random.Random(7), 0.0
+    for _ in range(2000):
+        value += chance.gauss(0, 1)
+        assert told.observe(value) == untold.observe(value)
+    told.miss()
+    assert told.observe(value + 15) < untold.observe(value + 15)
+
+
 def test_a_jump_scores_above_nearly_everything_before_it(noise):
     model = HalfSpaceTrees(AnomalySettings())
     usual = sorted(score for score in scores(model, noise(2000)) if score is not None)

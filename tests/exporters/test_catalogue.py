@@ -121,13 +121,13 @@ def test_the_market_data_exporter_serves_what_it_declares(tmp_path):
         venue="w", source="ndjson", url="http://127.0.0.1:1", symbols=("BTC/USDT:USDT",), status_path="/exchangeInfo"
     )
     quick = Measure(session_seconds=60, depth_ratio_band_bps=500, move_windows=("10s",), volatility_windows=("10s",))
-    made = market_data.build(config.MarketDataSettings(feeds=(feed, asked), measure=quick))
+    made = market_data.build(config.MarketDataSettings(feeds=(feed, asked), measure=quick, first_message_seconds=1e-9))
     recording, sampler = made.sources[0], made.sources[-1]
     recording._play()  # not its thread: at the end of it the book would be lost
     recording._feed.now_ns = lambda: moment * 1_000_000_000
     for moment in range(1_723_161_255, 1_723_161_355):  # as if a minute and more went by
         for market in recording._feed.markets.values():
-            market.book.updated_ns = recording._feed.best["BTCUSDT"].received_ns = moment * 1_000_000_000
+            market.book.updated_ns = market.best.received_ns = moment * 1_000_000_000
         sampler.sample()
     assert served(made) == declared("market-data")
 

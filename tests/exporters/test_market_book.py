@@ -4,12 +4,14 @@ import math
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporters.market_data.book import Book
 from exporters.market_data.liquidity import look
 from exporters.market_data.moves import PriceHistory
-from exporters.market_data.profile import UsualProfile, VolumeProfile
 from exporters.market_data.ticks import Tick
+from exporters.market_data.volume import UsualProfile, VolumeProfile
 
 
 def change(first, last, previous=None, bids=(), asks=()):
@@ -163,18 +165,35 @@ class TestVolumeAtPrice:
 
 
 class TestMoves:
-    def test_a_move_is_from_the_price_at_the_start_of_the_window(self):
+    def test_a_move_is_from_the_oldest_price_that_lies_within_the_window(self):
         history = PriceHistory(60)
         for second, price in enumerate((100.0, 101.0, 102.0, 103.0)):
             history.add(float(second), price)
-        assert history.reference(3.0, 2.0) == 101.0
-        assert history.reference(3.5, 2.0) == 101.0
+        found = history.moves(3.5, 204.0, 3.2, [("2.5s", 2.5), ("2s", 2.0), ("10s", 10.0)])
+        assert dict(found) == pytest.approx({"2.5s": 204 / 101 - 1, "2s": 1.0, "10s": 1.04})
 
-    def test_while_less_is_known_it_is_from_the_oldest_known(self):
+    def test_a_price_is_no_move_from_itself_and_what_is_older_than_the_window_is_none(self):
         history = PriceHistory(60)
-        assert history.reference(3.0, 10.0) is None
+        assert history.moves(3.0, 100.0, 3.0, [("3s", 3.0)]) == []
         history.add(1.0, 100.0)
-        assert history.reference(3.0, 10.0) == 100.0
+        assert history.moves(3.0, 100.0, 1.0, [("3s", 3.0)]) == []
+        assert history.moves(3.0, 100.0, 3.0, [("1s", 1.0)]) == []
+        assert history.moves(3.0, 100.0, 3.0, [("2s", 2.0)]) == [("2s", 0.0)]
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.tuples(st.floats(0, 40), st.floats(1, 1000)), min_size=1, max_size=60),
+        st.sampled_from([10.0, 60.0, 300.0]),
+    )
+    def test_whatever_comes_when_no_move_is_over_more_than_its_window(self, steps, window):
+        history, now, said = PriceHistory(300), 0.0, []
+        for pause, price in steps:
+            now += pause
+            within = [each for at, each in said if now - window <= at < now]
+            assert history.moves(now, price, now, [("w", window)]) == [("w", price / each - 1) for each in within[:1]]
+            history.add(now, price)
+            if not said or now - said[-1][0] >= 0.5:
+                said.append((now, price))
 
     def test_volatility_is_the_root_of_the_squared_returns(self):
         history = PriceHistory(60)
@@ -184,6 +203,15 @@ class TestMoves:
         squares = sum(math.log(after / before) ** 2 for before, after in pairwise(prices))
         assert history.volatility(10.0, 10.0) == pytest.approx(math.sqrt(squares))
         assert history.volatility(10.0, 40.0) == pytest.approx(math.sqrt(squares * 4))  # a quarter of it is known
+
+    def test_a_return_over_a_gap_is_not_counted_and_neither_is_its_time(self):
+        history = PriceHistory(300)
+        prices = [100.0, 101.0] * 10
+        squares = 2 * sum(math.log(after / before) ** 2 for before, after in pairwise(prices))
+        for start, factor in ((0.0, 1.0), (100.0, 2.0)):
+            for second, price in enumerate(prices):
+                history.add(start + second, price * factor)
+        assert history.volatility(119.0, 300.0) == pytest.approx(math.sqrt(squares * 300 / 38))
 
     def test_too_short_a_time_has_no_volatility(self):
         history = PriceHistory(60)
@@ -203,4 +231,4 @@ class TestMoves:
         for second in range(10_000):
             history.add(float(second), 100.0 + second)
         assert len(history._times) < 200
-        assert history.reference(9_999.0, 60.0) == 100.0 + 9_939
+        assert history.moves(9_999.0, 20_078.0, 9_999.0, [("1m", 60.0)]) == [("1m", 1.0)]

@@ -6,11 +6,11 @@ from statistics import median
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.capture import CaptureSource, read
-from exporters.market_data.state import Markets
-from exporters.market_data.ticks import Tick, parse
-from tests.exporters.lines import values
+from exporters.market_data.markets import Markets
+from exporters.market_data.sources.binance import parse
+from exporters.market_data.sources.capture import CaptureSource, read
+from exporters.market_data.ticks import Tick
+from tests.exporters.market import shown
 from tests.exporters.running import until
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -18,13 +18,6 @@ USDM = DATA / "binance-usdm-btcusdt-20240808.gz"
 SPOT = DATA / "binance-spot-btcusdt-20240808.gz"
 needs_data = pytest.mark.skipif(not USDM.is_file() or not SPOT.is_file(), reason=f"no recorded captures in {DATA}")
 PERP = "BTC/USDT:USDT"
-
-
-def shown(markets):
-    with markets.lock:
-        return values(
-            family for reader in (*families.KILL.values(), *families.REST.values()) for family in reader(markets)
-        )
 
 
 def played(path, symbol=PERP):
@@ -107,7 +100,7 @@ def test_no_single_latency_is_negative():
         tick = parse(message)
         if isinstance(tick, Tick):
             feed.observe(tick, received_ns)
-            lowest = min(lowest, received_ns - tick.event_ns + feed.venue.fastest.offset_ns)
+            lowest = min(lowest, received_ns - tick.event_ns + feed.venue.clock.fastest.offset_ns)
     assert lowest == 0
 
 

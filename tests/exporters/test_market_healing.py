@@ -9,11 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.market import Sampler
-from exporters.market_data.ndjson import NdjsonSource
-from exporters.market_data.state import Markets
-from tests.exporters.lines import values
+from exporters.market_data.markets import Markets
+from exporters.market_data.sampler import Sampler
+from exporters.market_data.sources.ndjson import NdjsonSource
+from tests.exporters.market import shown
 from tests.exporters.running import exporter, until
 from tests.exporters.test_market_stream import BTC, config
 from tests.sandbox_fixtures import running_venue
@@ -33,7 +32,7 @@ def test_a_book_that_lost_an_update_is_asked_for_anew_and_heals(tmp_path):
             assert seen[f'market_data_depth_notional{{band="{band}",side="bid",{BTC}}}'] >= 0
         assert seen[f'market_data_trading_status{{status="trading",{BTC}}}'] == 1
         assert seen['market_data_symbols_left_out{reason="unknown",venue="sandbox"}'] == 0
-        assert f'market_data_price_move_ratio{{{BTC},window="10s"}}' in running.samples("/metrics?set=kill")
+        running.wait_for(f'market_data_price_move_ratio{{{BTC},window="10s"}}', path="/metrics?set=kill")
         venue.fault("sequence_gap", symbol="BTCUSDT", n=3)
         running.wait_for(f'market_data_sequence_gaps_total{{stream="depth",{BTC}}}', 1)
         assert running.wait_for(f"market_data_resubscribes_total{{{BTC}}}", 1)
@@ -116,8 +115,7 @@ def test_a_book_that_never_heals_is_asked_for_ever_more_slowly_and_its_depth_sta
 
             def unsynchronised():
                 sampler.sample()
-                with markets.lock:
-                    seen = values(family for reader in families.REST.values() for family in reader(markets))
+                seen = shown(markets)
                 return seen if seen["market_data_book_state{v,BTC/USDT:USDT,unsynchronised}"] == 1 else None
 
             seen = until(unsynchronised, "the next gap")
@@ -127,3 +125,43 @@ def test_a_book_that_never_heals_is_asked_for_ever_more_slowly_and_its_depth_sta
             assert pauses[-1] > pauses[0]
         finally:
             source.stop()
+
+
+def test_a_symbol_that_the_venue_lists_later_is_asked_for_then():
+    listed, asked, over = ["BTCUSDT"], [], threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            if self.path == "/status":
+                symbols = [{"symbol": symbol, "status": "TRADING"} for symbol in listed]
+                self.wfile.write(json.dumps({"symbols": symbols}).encode())
+                return
+            asked.append(self.path)
+            over.wait(10)
+
+        def log_message(self, *_: object):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    markets = Markets(600.0, 60.0)
+    feed = markets.open("v", ["BTC/USDT:USDT", "NEW/USDT:USDT"], ["trade"])
+    source = NdjsonSource(
+        f"http://127.0.0.1:{server.server_port}", feed, markets, market="usdm", streams=("trade",), idle_seconds=5.0,
+        status_path="/status", status_every_seconds=0.05,
+    )  # fmt: skip
+    source.start()
+    try:
+        until(lambda: asked, "the first question")
+        assert "NEWUSDT" not in asked[0]
+        listed.append("NEWUSDT")
+        until(lambda: "NEWUSDT" in asked[-1], "the new symbol to be asked for")
+    finally:
+        over.set()
+        source.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

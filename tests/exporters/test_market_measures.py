@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.capture import CaptureSource, read
 from exporters.market_data.exporter import build
-from exporters.market_data.market import Sampler
+from exporters.market_data.markets import Markets
+from exporters.market_data.sampler import Sampler
 from exporters.market_data.settings import MarketDataSettings, MarketLimits, Measure
-from exporters.market_data.state import Markets
-from exporters.market_data.status import statuses
-from exporters.market_data.ticks import Snapshot, Tick, TickError, parse
+from exporters.market_data.sources.binance import parse, statuses
+from exporters.market_data.sources.capture import CaptureSource, read
+from exporters.market_data.ticks import Snapshot, Tick, TickError
 from tests.exporters.lines import values
+from tests.exporters.market import shown
 from tests.exporters.test_market_capture import PERP, SPOT, USDM, needs_data
 
 NS = 1_000_000_000
@@ -56,9 +56,7 @@ class World:
             self.go_to(self.at + 1)
 
     def shown(self):
-        return values(
-            family for reader in (*families.KILL.values(), *families.REST.values()) for family in reader(self.markets)
-        )
+        return shown(self.markets)
 
 
 def state_of(seen, place=f"v,{PERP}"):
@@ -214,10 +212,70 @@ def test_a_move_is_told_as_soon_as_the_price_has_moved_and_not_when_it_is_sample
     assert world.shown()[f"market_data_price_move_ratio{{v,{PERP},5m}}"] == pytest.approx(-0.08)
 
 
+def moves_of(seen):
+    return {name.rpartition(",")[2][:-1]: value for name, value in seen.items() if "price_move" in name}
+
+
+def quoted(world, seconds, mid=100.0):
+    """The best prices said anew each second, and measured."""
+    for _ in range(seconds):
+        world.best(mid - 1, mid + 1, world.at)
+        world.sample()
+
+
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("silent", [30, 70])
+def test_after_a_gap_in_the_feed_no_window_shows_what_happened_before_it(silent, connected):
+    """The sampler looks on each second, and the old price is still shown for a minute: neither makes it a new one."""
+    world = World(Measure(move_windows=("10s", "1m", "5m"), volatility_windows=("10s", "1m")))
+    quoted(world, 90)
+    if not connected:
+        world.feed.lost()
+    world.sample(silent)
+    world.best(91.0, 93.0, world.at)
+    seen = moves_of(world.shown())
+    assert "10s" not in seen
+    assert seen["5m"] == pytest.approx(-0.08)  # both prices were really said within five minutes
+    assert ("1m" in seen) == (silent < 60)
+    world.sample()
+    quoted(world, 12, mid=92.0)
+    seen = world.shown()
+    assert moves_of(seen)["10s"] == 0
+    assert seen[f"market_data_realised_volatility_ratio{{v,{PERP},10s}}"] == 0
+    assert seen.get(f"market_data_realised_volatility_ratio{{v,{PERP},1m}}", 0.0) == 0
+    if silent > 60:
+        assert moves_of(seen)["1m"] == 0
+
+
+def test_a_quote_that_stands_still_beside_a_living_book_is_known_to_stand_still():
+    world = World()
+    world.book(1, [(99.0, 1.0)], [(101.0, 1.0)])
+    world.best(99.0, 101.0, 1)
+    for number in range(2, 40):
+        world.say("depth", U=number, u=number, pu=number - 1, b=[["98", "5"]], a=[])
+        world.sample()
+    assert moves_of(world.shown())["10s"] == 0
+    world.best(91.0, 93.0, 50)
+    assert moves_of(world.shown())["10s"] == pytest.approx(-0.08)
+
+
+def test_a_ticker_that_died_beside_a_living_book_does_not_hold_the_price():
+    world = World()
+    for number in range(1, 40):
+        bid, ask = 99.0 - number / 10, 101.0 - number / 10
+        world.book(number, [(bid, 1.0)], [(ask, 1.0)])
+        if number < 5:
+            world.best(bid, ask, number)
+        world.sample()
+    moved = moves_of(world.shown())["10s"]
+    assert moved == pytest.approx(-0.01, abs=0.002)  # a tenth each second
+    world.best(bid, ask, 50)
+    assert moves_of(world.shown())["10s"] == pytest.approx(moved, abs=0.002)
+
+
 def test_moves_of_a_price_that_is_old_are_unknown():
     world = World()
-    world.best(99.0, 101.0, 1)
-    world.sample(15)
+    quoted(world, 15)
     assert any("price_move" in name for name in world.shown())
     world.go_to(world.at + 61)
     assert not any("price_move" in name or "best_bid" in name for name in world.shown())
@@ -327,7 +385,7 @@ def test_the_recorded_book_is_never_crossed_and_agrees_with_the_best_prices(path
                 bid, ask = max(book.bids), min(book.asks)
                 assert bid < ask
                 checked += 1
-                best = feed.best["BTCUSDT"]
+                best = feed.markets["BTCUSDT"].best
                 together += abs(best.bid - bid) / bid < 0.0005 and abs(best.ask - ask) / ask < 0.0005
     assert checked > 60
     assert together / checked > 0.95
@@ -387,7 +445,7 @@ def test_a_recording_with_a_piece_cut_out_ends_unsynchronised(tmp_path):
     for received_ns, message in read(tmp_path / "cut.gz"):
         source._take(message, received_ns, 0)
     assert not book.synchronised
-    assert feed.flows["BTCUSDT", "depth"].gaps == 1
+    assert feed.markets["BTCUSDT"].flows["depth"].sequence.gaps == 1
 
 
 def test_a_busy_scrape_of_ten_thousand_series_is_quick():
@@ -403,3 +461,89 @@ def test_a_busy_scrape_of_ten_thousand_series_is_quick():
     count = len(world.shown())
     assert count > 8_000
     assert time.perf_counter() - began < 1.5
+
+
+class TestWaiting:
+    def waiting(self, world):
+        seen = world.shown()
+        return {name.partition("{")[2][:-1]: value for name, value in seen.items() if "waiting_since" in name}
+
+    def test_a_symbol_of_which_nothing_ever_came_is_waited_for_once_there_was_time(self):
+        world = World(symbols=(PERP, "ETH/USDT:USDT"))
+        for market in world.feed.markets.values():
+            for flow in market.flows.values():
+                flow.since_ns = START * NS
+        world.best(99.0, 101.0, 1)
+        world.go_to(START + 29)
+        assert self.waiting(world) == {}
+        world.go_to(START + 30)
+        streams = [f"v,{PERP},depth", f"v,{PERP},trade"]
+        streams += [f"v,ETH/USDT:USDT,{stream}" for stream in ("trade", "depth", "book_ticker")]
+        assert self.waiting(world) == dict.fromkeys(streams, START)
+        world.say("trade", "ethusdt", t=1, p="5", q="1", m=True)
+        assert f"v,{PERP},depth" in self.waiting(world)
+        assert "v,ETH/USDT:USDT,trade" not in self.waiting(world)
+
+    def test_what_the_venue_does_not_list_is_not_followed_and_has_time_again_once_it_is_listed(self):
+        world = World(symbols=(PERP,), streams=("depth",))
+        world.feed.markets["BTCUSDT"].flows["depth"].since_ns = START * NS
+        world.feed.said_status({}, START * NS)
+        world.go_to(START + 60)
+        assert self.waiting(world) == {}
+        world.feed.said_status({"BTCUSDT": "trading"}, world.at * NS)
+        assert self.waiting(world) == {}
+        world.go_to(START + 90)
+        assert self.waiting(world) == {f"v,{PERP},depth": START + 60}
+
+    def test_a_feed_that_never_connects_is_waited_for_as_a_whole(self):
+        feeds = [{"source": "ndjson", "venue": "v", "url": "http://127.0.0.1:1", "symbols": [PERP]}]
+        made = build(MarketDataSettings(feeds=feeds, first_message_seconds=1e-9))
+        seen = values(family for each in made.collectors if each.subset == "kill" for family in each.read())
+        assert sum("waiting_since" in name for name in seen) == 3
+        assert seen["market_data_feed_up{v}"] == 0
+
+
+class TestTimes:
+    """Without a time endpoint: one message with a wrong time must not move the venue's clock nor make a book old."""
+
+    OFFSET = "market_data_clock_offset_seconds{v}"
+    EVENT = f"market_data_last_event_timestamp_seconds{{v,{PERP},book_ticker}}"
+
+    def world(self):
+        world = World()
+        quoted(world, 5)
+        return world
+
+    def said_at(self, world, moment, number):
+        world.say("bookTicker", u=number, b="99", B="1", a="101", A="1", E=moment * 1000)
+        return world.shown()
+
+    @pytest.mark.parametrize("moment", [START + 3600, 1])
+    def test_a_single_message_of_another_time_is_taken_without_its_time(self, moment):
+        world = self.world()
+        before = world.shown()
+        seen = self.said_at(world, moment, START + 5)
+        assert seen[self.OFFSET] == before[self.OFFSET] == 0
+        assert seen[self.EVENT] == before[self.EVENT]
+        assert seen[f"market_data_messages_total{{v,{PERP},book_ticker}}"] == 6
+        assert seen["market_data_bad_values_total{v,time}"] == 1
+        assert seen["market_data_malformed_total{v}"] == 0
+        quoted(world, 1)
+        assert world.shown()[self.EVENT] == world.at - 1
+
+    def test_a_clock_that_was_set_is_believed_with_the_second_message(self):
+        world = self.world()
+        self.said_at(world, world.at + 3600, START + 5)
+        seen = self.said_at(world, world.at + 3600, START + 6)
+        assert seen[self.OFFSET] == 3600
+        assert seen[self.EVENT] == world.at + 3600
+
+    def test_a_feed_that_lags_is_seen_to_lag(self):
+        world = self.world()
+        lagging = self.said_at(world, world.at - 8, START + 5)
+        assert lagging["market_data_bad_values_total{v,time}"] == 0
+        world.go_to(world.at + 60)
+        self.said_at(world, world.at - 60, START + 6)
+        seen = self.said_at(world, world.at - 60, START + 7)
+        assert world.at - seen[self.EVENT] == 60
+        assert seen[self.OFFSET] == 0

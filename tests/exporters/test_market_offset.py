@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.market_data.offset import FastestMessage, RoundTrips
+from exporters.market_data.clock import FastestMessage, RoundTrips
 
 SECOND = 1_000_000_000
 MS = 1_000_000

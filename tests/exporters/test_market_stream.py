@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from exporters.market_data import families
-from exporters.market_data.ndjson import NdjsonSource
-from exporters.market_data.state import Markets
-from tests.exporters.lines import values
+from exporters.market_data.markets import Markets
+from exporters.market_data.sources.ndjson import NdjsonSource
+from tests.exporters.market import shown as shown_of
 from tests.exporters.running import exporter, until
 from tests.sandbox_fixtures import running_venue
 
@@ -171,14 +170,8 @@ def listening_to(said: bytes, idle_seconds: float = 5.0):
     source = NdjsonSource(peer.url, feed, markets, market="usdm", streams=("trade",), idle_seconds=idle_seconds)
     source.start()
 
-    def shown():
-        with markets.lock:
-            return values(
-                family for reader in (*families.KILL.values(), *families.REST.values()) for family in reader(markets)
-            )
-
     try:
-        yield shown, peer
+        yield lambda: shown_of(markets), peer
     finally:
         source.stop()
         assert not any(thread.is_alive() for thread in source._threads)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporters.market_data.sequence import Chain, Link
-from exporters.market_data.ticks import Pulse, Snapshot, Tick, TickError, parse
+from exporters.market_data.sequence import Link, Sequence
+from exporters.market_data.sources.binance import parse
+from exporters.market_data.ticks import Pulse, Snapshot, Tick, TickError
 
 # Lines of the recorded captures, shortened.
 TRADE = (
@@ -189,8 +190,11 @@ def trade(number):
 
 
 def joined(*ticks: Tick):
-    chain = Chain()
-    return [chain.join(tick) for tick in ticks][-1]
+    """How the last one joins, and how many ids are missing by then."""
+    sequence = Sequence()
+    link = [sequence.join(tick) for tick in ticks][-1]
+    assert sequence.gaps == (link is Link.GAP or sequence.missing > 0)
+    return link, sequence.missing
 
 
 NEXT, GAP, LATE = Link.NEXT, Link.GAP, Link.OUT_OF_ORDER
@@ -211,7 +215,7 @@ NEXT, GAP, LATE = Link.NEXT, Link.GAP, Link.OUT_OF_ORDER
         ([trade(7), trade(8)], (NEXT, 0)),
         ([trade(7), trade(11)], (GAP, 3)),
         ([trade(7), trade(7)], (LATE, 0)),
-        ([trade(7), trade(11), trade(12)], (NEXT, 0)),
+        ([trade(7), trade(11), trade(12)], (NEXT, 3)),
     ],
 )
 def test_messages_follow_each_other_or_not(ticks, expected):
@@ -226,10 +230,11 @@ def test_ids_of_the_book_ticker_only_rise():
 
 
 def test_a_new_connection_starts_a_new_chain():
-    chain = Chain()
-    chain.join(trade(7))
-    chain.leave()
-    assert chain.join(trade(1000)) == (Link.FIRST, 0)
+    sequence = Sequence()
+    sequence.join(trade(7))
+    sequence.leave()
+    assert sequence.join(trade(1000)) is Link.FIRST
+    assert (sequence.gaps, sequence.missing) == (0, 0)
 
 
 @settings(deadline=None)
@@ -242,11 +247,9 @@ def test_lost_messages_are_counted_as_runs_and_ids(widths, lost):
         first += width
     kept = [number for number in range(len(messages)) if number not in lost]
     for with_previous in (True, False):
-        chain = Chain()
-        found = [
-            chain.join(messages[number] if with_previous else messages[number]._replace(previous=None))
-            for number in kept
-        ]
+        sequence = Sequence()
+        for number in kept:
+            sequence.join(messages[number] if with_previous else messages[number]._replace(previous=None))
         last = kept[-1]
-        assert sum(link is GAP for link, _ in found) == sum(number - 1 not in kept for number in kept[1:])
-        assert sum(missing for _, missing in found) == sum(widths[number] for number in lost if number < last)
+        assert sequence.gaps == sum(number - 1 not in kept for number in kept[1:])
+        assert sequence.missing == sum(widths[number] for number in lost if number < last)

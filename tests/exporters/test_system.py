@@ -118,6 +118,7 @@ class TestProcesses:
         with a_sleeper(mark):
             until(lambda: look().up, "the process")
             first = look().started_at
+        until(lambda: time.time() > first + 0.1, "another tick of the kernel's clock")
         with a_sleeper(mark):
             until(lambda: look().up, "the next one")
             assert look().started_at > first
@@ -291,6 +292,17 @@ class TestWatch:
         until(lambda: watch.last is None, "it to be stale, as the next look hangs")
         gate.set()
         until(lambda: (watch.last or 0) > 1, "later sights")
+        watch.stop()
+
+    def test_a_question_without_an_answer_is_down_where_that_is_what_it_means(self):
+        gate = threading.Event()
+        watch = Watch("w", lambda: gate.wait(10) and "up", 0.001, 0.05, "down")
+        assert watch.last is None
+        watch.start()
+        assert watch.last is None
+        until(lambda: watch.last == "down", "the first answer to be overdue")
+        gate.set()
+        until(lambda: watch.last == "up", "the answer")
         watch.stop()
 
     def test_a_look_that_raises_does_not_end_it(self):

@@ -180,5 +180,10 @@ def test_a_replica_that_does_not_replay_is_behind_and_catches_up(server, probe_o
             until(lambda: shown(primary).get(lag, 0) > 0.2, "the lag")
             replica.execute("SELECT pg_wal_replay_resume()")
             until(lambda: shown(primary).get(lag) == 0, "the replica to catch up")
+        server.stop()
+        # It has replayed all it received, and receives nothing any more.
+        until(lambda: shown(standby)["database_replication_lag_seconds{d,self}"] > 0.2, "the lag of a replica alone")
+        server.start()
+        until(lambda: shown(standby)["database_replication_lag_seconds{d,self}"] == 0, "the primary to be back")
     finally:
         server._run("pg_ctl", "-D", "standby", "-w", "-s", "-m", "immediate", "stop")

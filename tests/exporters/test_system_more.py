@@ -14,7 +14,7 @@ import pytest
 
 from exporters.settings import ConfigError, Process, load
 from exporters.system import disks, ntp, usage
-from exporters.system.disks import Disks, DiskSight
+from exporters.system.disks import DiskSight
 from exporters.system.ntp import NtpServer, NtpSight
 from exporters.system.processes import watcher
 from exporters.system.usage import Restarts, Usage, of_metrics, of_process
@@ -25,17 +25,23 @@ from tests.exporters.test_system import a_sleeper, answering
 
 class TestDisks:
     def test_use_is_of_what_may_be_used(self):
-        seen = values(disks.families({"/": DiskSight(used=300, available=100)}))
-        assert seen == {"system_disk_usage_ratio{/}": 0.75, "system_disk_available_bytes{/}": 100}
+        seen = values(disks.families([("/", DiskSight(up=True, used=300, available=100))]))
+        assert seen == {
+            "system_disk_up{/}": 1,
+            "system_disk_usage_ratio{/}": 0.75,
+            "system_disk_available_bytes{/}": 100,
+        }
 
     def test_the_file_system_of_a_path_is_looked_at(self, tmp_path):
-        seen = Disks([tmp_path, tmp_path / "missing"]).look()
-        assert set(seen) == {str(tmp_path)}
-        assert seen[str(tmp_path)].available > 0
+        assert disks.look(tmp_path).available > 0
+
+    def test_a_configured_path_that_is_not_there_is_shown(self, tmp_path):
+        sight = disks.look(tmp_path / "missing")
+        assert values(disks.families([("/missing", sight)])) == {"system_disk_up{/missing}": 0}
 
     def test_a_disk_without_room_at_all_and_one_nobody_saw_have_no_ratio(self):
-        assert "system_disk_usage_ratio{/}" not in values(disks.families({"/": DiskSight(0, 0)}))
-        assert values(disks.families(None)) == {}
+        assert "system_disk_usage_ratio{/}" not in values(disks.families([("/", DiskSight(up=True))]))
+        assert values(disks.families([("/", None)])) == {}
 
 
 class TestUsage:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from grafana.build.live import Live, Series, Window, cells
+from grafana.pictures.live import Live, Series, Window, cells
 from tests.monitoring import ROOT, wait_until
 from tests.postgres import NoPostgresError, Postgres
 from tests.whole_stack import whole_stack

@@ -10,8 +10,10 @@ from typing import Literal
 
 import structlog
 
-from exporters.market_data.state import Feed, Markets
-from exporters.market_data.ticks import Pulse, Snapshot, TickError, parse
+from exporters.market_data.feed import Feed
+from exporters.market_data.markets import Markets
+from exporters.market_data.sources.binance import parse
+from exporters.market_data.ticks import Pulse, Snapshot, TickError
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-import orjson
 import structlog
 
 from exporters.logs import LogBudget
-from exporters.market_data.state import Feed, Markets
-from exporters.market_data.status import statuses
-from exporters.market_data.ticks import Pulse, Snapshot, TickError, parse
+from exporters.market_data.feed import Feed
+from exporters.market_data.markets import Markets
+from exporters.market_data.sources.binance import parse, server_time, statuses
+from exporters.market_data.ticks import Pulse, Snapshot, TickError
 
 PATH: Final = "/stream/v1/ndjson"
 _FIRST_PAUSE: Final = 0.1
@@ -71,22 +71,22 @@ class NdjsonSource:
         feed.status_seconds = 3 * (status_every_seconds + idle_seconds)
         self._stop = threading.Event()
         self._socket: socket.socket | None = None
-        self._threads = [threading.Thread(target=self._follow, name=f"feed {feed.venue_name}", daemon=True)]
+        self._threads = [threading.Thread(target=self._follow, name=f"feed {feed.venue.name}", daemon=True)]
         if self._time_path is not None:
             self._threads.append(
-                threading.Thread(target=self._keep_asking, name=f"time {feed.venue_name}", daemon=True)
+                threading.Thread(target=self._keep_asking, name=f"time {feed.venue.name}", daemon=True)
             )
         if self._status_path is not None:
             self._threads.append(
-                threading.Thread(target=self._keep_status, name=f"status {feed.venue_name}", daemon=True)
+                threading.Thread(target=self._keep_status, name=f"status {feed.venue.name}", daemon=True)
             )
         if "depth" in streams:
             self._threads.append(
-                threading.Thread(target=self._keep_healing, name=f"heal {feed.venue_name}", daemon=True)
+                threading.Thread(target=self._keep_healing, name=f"heal {feed.venue.name}", daemon=True)
             )
         self._asked_status = threading.Event()
         self._budget = LogBudget(1)
-        self._log = structlog.get_logger(exporter="market-data", venue=feed.venue_name)
+        self._log = structlog.get_logger(exporter="market-data", venue=feed.venue.name)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -96,13 +96,16 @@ class NdjsonSource:
     def stop(self) -> None:
         """Hang up."""
         self._stop.set()
+        self._hang_up()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(self._idle + 1)
+
+    def _hang_up(self) -> None:
         listening = self._socket
         if listening is not None:
             with contextlib.suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(self._idle + 1)
 
     def _target(self, symbols: Iterable[str], streams: Iterable[str]) -> str:
         query = urlencode(
@@ -144,8 +147,8 @@ class NdjsonSource:
         try:
             connection.connect()
             self._socket = connection.sock
-            known = [symbol for symbol in self._feed.unified if symbol not in self._feed.unknown]
-            target = self._target(known or self._feed.unified, self._streams)
+            known = [symbol for symbol in self._feed.markets if symbol not in self._feed.unknown]
+            target = self._target(known or self._feed.markets, self._streams)
             connection.request("GET", target, headers={"Accept": "application/x-ndjson"})
             answer = connection.getresponse()
             if answer.status != http.HTTPStatus.OK:
@@ -209,7 +212,9 @@ class NdjsonSource:
     def _heal(self, symbol: str) -> None:
         connection = self._connection()
         with self._markets.lock:
-            self._feed.markets[symbol].resubscribes += 1
+            book = self._feed.markets[symbol].book
+            if book is not None:
+                book.resubscribes += 1
         try:
             connection.request("GET", self._target([symbol], ["depth"]))
             answer = connection.getresponse()
@@ -234,7 +239,10 @@ class NdjsonSource:
                 said = statuses(body) if answer.status == http.HTTPStatus.OK else None
                 if said is not None:
                     with self._markets.lock:
+                        before = self._feed.unknown
                         self._feed.said_status(said, time.time_ns())
+                    if before - self._feed.unknown:  # to ask for what is listed now
+                        self._hang_up()
             except (OSError, http.client.HTTPException):
                 pass  # what it said before grows old and is then unknown
             finally:
@@ -256,20 +264,11 @@ class NdjsonSource:
                 body = answer.read(_MAX_TIME_ANSWER)
                 received_ns = sent_ns + time.perf_counter_ns() - began
                 answer.close()
-                venue_ns = _server_time(body) if answer.status == http.HTTPStatus.OK else None
+                venue_ns = server_time(body) if answer.status == http.HTTPStatus.OK else None
                 if venue_ns is not None:
                     with self._markets.lock:
-                        self._feed.venue.trips.observe(sent_ns, venue_ns, received_ns)
+                        self._feed.venue.clock.trips.observe(sent_ns, venue_ns, received_ns)
             except (OSError, http.client.HTTPException):
                 connection.close()  # the estimate grows old and is then dropped; the next question connects again
             self._stop.wait(self._time_every)
         connection.close()
-
-
-def _server_time(body: bytes) -> int | None:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    value = said.get("serverTime") if type(said) is dict else None
-    return value * 1_000_000 if type(value) is int and value > 0 else None

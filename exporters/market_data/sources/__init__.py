@@ -1,14 +1,14 @@
-"""The sources of market data there are: one line each.  A new one is a file, its settings, and a line here."""
+"""The sources of market data there are: one line each.  A new one is a file here, its settings, and a line below."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from exporters.market_data.capture import CaptureSource
-from exporters.market_data.ccxt_feed import ProSource, RestSource
-from exporters.market_data.ndjson import NdjsonSource
+from exporters.market_data.markets import Markets
 from exporters.market_data.settings import CaptureFeed, CcxtFeed, NdjsonFeed
-from exporters.market_data.state import Markets
-from exporters.market_data.ticks import STREAM_OF
+from exporters.market_data.sources.binance import STREAM_OF
+from exporters.market_data.sources.capture import CaptureSource
+from exporters.market_data.sources.exchange import ProSource, RestSource
+from exporters.market_data.sources.ndjson import NdjsonSource
 from exporters.serve import Source
 
 _TRIPS_BEFORE_STALE: Final = 12

@@ -1,18 +1,9 @@
-"""Draw the dashboards from a live Prometheus, for pages and eyes where no Grafana runs.
+"""One panel drawn into a figure, by its type."""
 
-    python -m grafana.build.pictures http://127.0.0.1:9090 [MINUTES] [NAME ...]
-
-writes docs/images/<name>.png. It shows what Grafana would: the same JSON, the same queries, grid, units and colours.
-"""
-
-import io
-import json
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -20,14 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
-from grafana.build.live import Live, Series, Window, cells
+from grafana.pictures.live import Series, Window, cells
+from grafana.pictures.units import said
 
-ROOT = Path(__file__).resolve().parents[2]
-DASHBOARDS, IMAGES = ROOT / "grafana" / "dashboards", ROOT / "docs" / "images"
-
-COLUMN_INCHES, ROW_INCHES, DPI = 0.72, 0.4, 80
+COLUMN_INCHES, ROW_INCHES = 0.72, 0.4
 # Grafana's names of colours.
 COLORS = {
     "green": "#56a64b",
@@ -43,54 +31,6 @@ PALE = "#8e9199"
 
 Panel = Mapping[str, Any]
 Rows = Sequence[tuple[Mapping[str, Any], Sequence[Series]]]
-
-
-def draw(board: Mapping[str, Any], live: Live, window: Window) -> Figure:
-    """A figure with every panel of a dashboard in its place."""
-    variables = live.variables(board)
-    bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
-    size = (24 * COLUMN_INCHES, (bottom + 2) * ROW_INCHES)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="#f4f5f5")
-    chosen = ", ".join(f"{name}: {'All' if value == '.*' else value}" for name, value in variables.items())
-    figure.text(0.008, 1 - 0.9 / (bottom + 2), board["title"], fontsize=15, weight="bold", color="#24292e")
-    figure.text(0.992, 1 - 0.9 / (bottom + 2), chosen, fontsize=9, color=PALE, ha="right")
-    marks = [
-        (mark["iconColor"], live.run(mark["target"], variables, window))
-        for mark in board["annotations"]["list"]
-        if "target" in mark
-    ]
-    for panel in board["panels"]:
-        place = panel["gridPos"]
-        box = (
-            (place["x"] + 0.12) / 24,
-            1 - (place["y"] + place["h"] + 1.6) / (bottom + 2),
-            (place["w"] - 0.24) / 24,
-            (place["h"] - 0.2) / (bottom + 2),
-        )
-        title = panel["title"]
-        for name, value in variables.items():
-            title = title.replace(f"${name}", value)
-        if panel["type"] == "row":
-            figure.text(box[0], box[1] + box[3] / 4, title, fontsize=12, weight="bold", color="#24292e")
-            continue
-        figure.patches.append(
-            Rectangle(
-                box[:2], box[2], box[3], transform=figure.transFigure, facecolor="white", edgecolor="#dcdee0", zorder=-1
-            )
-        )
-        figure.text(
-            box[0] + 0.06 * COLUMN_INCHES / size[0] * 2,
-            box[1] + box[3] - 0.55 * ROW_INCHES / size[1],
-            title,
-            fontsize=9.5,
-            weight="bold",
-            color="#3c3f45",
-        )
-        rows = [(target, live.run(target, variables, window)) for target in panel["targets"]]
-        _PAINTERS[panel["type"]](figure, box, panel, rows, window)
-        if panel["type"] == "timeseries":
-            _annotate(figure.axes[-1], marks, window)
-    return figure
 
 
 def _axes(figure: Figure, box: Sequence[float], left: float, below: float) -> Axes:
@@ -111,12 +51,13 @@ def _axes(figure: Figure, box: Sequence[float], left: float, below: float) -> Ax
 
 
 def _time_axis(axes: Axes, window: Window) -> None:
-    axes.set_xlim(_moment(window.start), _moment(window.end))
+    axes.set_xlim(moment_of(window.start), moment_of(window.end))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
     axes.locator_params(axis="x", nbins=5)
 
 
-def _moment(seconds: float) -> float:
+def moment_of(seconds: float) -> float:
+    """A time as matplotlib counts it: days."""
     return float(date2num(datetime.fromtimestamp(seconds, UTC)))  # type: ignore[no-untyped-call]
 
 
@@ -140,7 +81,7 @@ def _lines(figure: Figure, box: Sequence[float], panel: Panel, rows: Rows, windo
         color = COLORS["red"] if limit else LINES[solid % len(LINES)]
         solid += not limit
         axes.plot(
-            [_moment(moment) for moment, _ in series.points],
+            [moment_of(moment) for moment, _ in series.points],
             [value for _, value in series.points],
             color=color,
             linewidth=1.2,
@@ -183,15 +124,6 @@ def _dashed(panel: Panel) -> Callable[[str], bool]:
         if override["matcher"]["id"] == "byRegexp"
     ]
     return lambda name: any(pattern.search(name) for pattern in patterns)
-
-
-def _annotate(axes: Axes, marks: Sequence[tuple[str, Sequence[Series]]], window: Window) -> None:
-    # The first kind is drawn last: a kill alert and the stop that it brought fall together.
-    for color, found in reversed(marks):
-        for series in found:
-            begin = series.points[0][0]
-            if begin > window.start + 2 * window.step:
-                axes.axvline(_moment(begin), color=COLORS.get(color, PALE), linewidth=0.8, linestyle=":")
 
 
 def _color(panel: Panel, value: float) -> str:
@@ -270,7 +202,7 @@ def _states(figure: Figure, box: Sequence[float], panel: Panel, rows: Rows, wind
         ends = [*series.points[1:], (series.points[-1][0] + window.step, math.nan)]
         for moment, value in ends:
             if value != current:
-                left, right = _moment(begin), _moment(moment)
+                left, right = moment_of(begin), moment_of(moment)
                 axes.barh(number, right - left, left=left, color=_color(panel, current), height=0.8)
                 if (moment - begin) * 12 > window.end - window.start:
                     word = _word(panel, current)
@@ -298,7 +230,7 @@ def _heat(figure: Figure, box: Sequence[float], panel: Panel, rows: Rows, window
         for moment, value in row.points:
             if math.isfinite(value) and value > 1e-9:
                 share = min(1.0, value / highest) ** options["color"]["exponent"]
-                left, right = _moment(moment - window.step), _moment(moment)
+                left, right = moment_of(moment - window.step), moment_of(moment)
                 axes.add_patch(Rectangle((left, number - 0.47), (right - left) * 0.96, 0.94, color=palette(share)))
     unit = options["yAxis"]["unit"]
     labels = [said(float(row.name), unit) if _is_number(row.name) else row.name for row in shown]
@@ -330,66 +262,10 @@ def _say_when_empty(axes: Axes, shown: Sequence[Series]) -> None:
         axes.text(0.5, 0.5, "No data", ha="center", va="center", color=PALE, transform=axes.transAxes)
 
 
-def said(value: float, unit: str) -> str:
-    """A value in its unit, as Grafana writes it, more or less."""
-    if not math.isfinite(value):
-        return {math.inf: "\u221e", -math.inf: "-\u221e"}.get(value, "?")
-    if unit == "percentunit":
-        size = abs(value)
-        return f"{value:.0%}" if size >= 0.1 or not size else f"{value:.1%}" if size >= 0.01 else f"{value * 100:.3g}%"
-    if unit == "s":
-        return _seconds(value)
-    if unit == "bytes":
-        return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB"), " ")
-    if unit == "locale":
-        return f"{value:,.6g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    text = _scaled(value, 1000, ("", " K", " M", " G", " T"), "")
-    return f"{text} /s" if unit == "reqps" else text
-
-
-def _seconds(value: float) -> str:
-    size = abs(value)
-    for least, factor, name in (
-        (86400, 86400, "d"),
-        (3600, 3600, "h"),
-        (60, 60, "min"),
-        (1, 1, "s"),
-        (1e-3, 1e-3, "ms"),
-    ):
-        if size >= least:
-            return f"{value / factor:.3g} {name}"
-    return f"{value * 1e6:.3g} \u00b5s" if value else "0 s"
-
-
-def _scaled(value: float, base: float, names: Sequence[str], space: str) -> str:
-    for name in names:
-        if abs(value) < base or name == names[-1]:
-            return f"{value:.3g}{space}{name}" if abs(value) < 1000 and space else f"{value:.4g}{space}{name}"
-        value /= base
-    return f"{value:g}"
-
-
-_PAINTERS = {
+PAINTERS: Mapping[str, Callable[[Figure, Sequence[float], Panel, Rows, Window], None]] = {
     "timeseries": _lines,
     "stat": _numbers,
     "bargauge": _bars,
     "state-timeline": _states,
     "heatmap": _heat,
 }
-
-
-def main(url: str, minutes: float = 10, *names: str) -> None:
-    """Write the picture of every dashboard, or of those named."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    window = Window.last(minutes * 60, step=max(5.0, minutes * 60 / 120))
-    for file in sorted(DASHBOARDS.glob("*.json")):
-        if not names or file.stem in names:
-            board = json.loads(file.read_text(encoding="utf-8"))
-            drawn = io.BytesIO()
-            draw(board, Live(url), window).savefig(drawn)
-            # 128 colours are enough, and a third of the size.
-            Image.open(drawn).convert("RGB").quantize(128).save(IMAGES / f"{file.stem}.png", optimize=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 10, *sys.argv[3:])

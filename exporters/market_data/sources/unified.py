@@ -1,7 +1,12 @@
-"""What ccxt says of any exchange, in its unified form, as ours: pure, and what cannot be true is refused."""
+"""What ccxt says of any exchange, in its unified form, as ours: pure, and what cannot be true is refused.
+
+ccxt counts a derivative in contracts, and we count in base units.  A linear contract is ``contractSize`` of the base
+currency, an inverse one is ``contractSize`` of the quote currency, worth more of the base the lower the price.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from exporters.market_data.status import WORDS
@@ -10,19 +15,56 @@ from exporters.market_data.ticks import Levels, Snapshot, Tick, TickError, numbe
 _MILLISECOND: Final = 1_000_000
 _REMEMBERED: Final = 5_000
 
+# Where ccxt 4.5.90 hands out amounts that are not in the contracts of its own contract size (its code says so):
+# in base units, or (deribit) in units of one, of the quote currency when inverse.
+_IN_BASE: Final = frozenset(
+    {("apex", "depth"), ("apex", "trade"), ("bitget", "depth"), ("bitget", "trade"), ("xt", "trade")}
+)
+_IN_UNITS: Final = frozenset({"deribit"})
 
-def book_of(symbol: str, said: Mapping[str, Any], deepest: int | None = None) -> Snapshot:
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an amount of one is: *size* of the base currency, or of the quote currency when *inverse*."""
+
+    size: float = 1.0
+    inverse: bool = False
+
+    def base(self, price: float, amount: float) -> float:
+        """*amount* in base units."""
+        return amount * self.size / price if self.inverse else amount * self.size
+
+
+BASE: Final = Contract()
+
+
+def contract_of(exchange: str, market: Mapping[str, Any], stream: str) -> Contract | None:
+    """The contract of ccxt's *market*; ``None`` where its size is not known, or no amount of it is worth price times
+    quantity of the quote currency (quanto contracts, inverse options).
+    """
+    if not market.get("contract"):
+        return BASE
+    inverse = market.get("inverse") is True
+    if (not inverse and market.get("linear") is not True) or (inverse and market.get("option")):
+        return None
+    if (exchange, stream) in _IN_BASE:
+        return BASE
+    size = 1.0 if exchange in _IN_UNITS else number_of(market.get("contractSize"))
+    return Contract(size, inverse) if size else None
+
+
+def book_of(symbol: str, said: Mapping[str, Any], contract: Contract, deepest: int | None = None) -> Snapshot:
     """A whole book, at most *deepest* levels a side; raises TickError."""
     nonce = said.get("nonce")
     return Snapshot(
         symbol,
         nonce if type(nonce) is int else 0,
-        _levels(said.get("bids"), deepest),
-        _levels(said.get("asks"), deepest),
+        _levels(said.get("bids"), contract, deepest),
+        _levels(said.get("asks"), contract, deepest),
     )
 
 
-def trade_of(symbol: str, said: Mapping[str, Any]) -> Tick:
+def trade_of(symbol: str, said: Mapping[str, Any], contract: Contract) -> Tick:
     """A trade of the market; raises TickError."""
     price, quantity = number_of(said.get("price")), number_of(said.get("amount"))
     if not price:
@@ -38,7 +80,7 @@ def trade_of(symbol: str, said: Mapping[str, Any]) -> Tick:
         0,
         None,
         price=price,
-        quantity=quantity,
+        quantity=contract.base(price, quantity),
         side=side if side in ("buy", "sell") else "unknown",
     )
 
@@ -93,7 +135,7 @@ class NewTrades:
         return fresh, listed and not overlap
 
 
-def _levels(said: Any, deepest: int | None) -> Levels:
+def _levels(said: Any, contract: Contract, deepest: int | None) -> Levels:
     if said is None:
         return ()
     levels = []
@@ -107,5 +149,5 @@ def _levels(said: Any, deepest: int | None) -> Levels:
             raise TickError("a price must be a number above zero", "price")
         if quantity is None:
             raise TickError("a quantity must be a number that is not negative", "quantity")
-        levels.append((price, quantity))
+        levels.append((price, contract.base(price, quantity)))
     return tuple(levels)

@@ -1,11 +1,45 @@
-"""Volume at price: which share of a window's traded quantity lies how far from its average price."""
+"""What was traded, and at which prices: which share of a window's quantity lies how far from its average price."""
 
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from prometheus_client.metrics_core import Metric
+
+from exporters.market_data.ticks import Tick
+from exporters.series import counter, gauge
+
+TRADED: Final = counter(
+    "market_data_traded_notional_total",
+    "venue symbol side",
+    "rest",
+    "money in the symbol's quote currency",
+    "trade",
+    "Sum of price times quantity of the market's trades; side is the taker's: buy, sell, or unknown where the venue "
+    "does not say.",
+)
+VOLUME_AT_PRICE: Final = gauge(
+    "market_data_volume_at_price_ratio",
+    "venue symbol bucket",
+    "rest",
+    "ratio 0-1",
+    "trade, looked at each 5 s",
+    "Share of the quantity traded in the last 5 minutes by distance from their volume-weighted average price; bucket "
+    "is the lower edge in basis points, -Inf for what is below the lowest edge; absent without trades.",
+)
+VOLUME_ANOMALY: Final = gauge(
+    "market_data_volume_at_price_anomaly_score",
+    "venue symbol",
+    "rest",
+    "nats (0: as usual)",
+    "trade, looked at each 5 s",
+    "Kullback-Leibler divergence of the volume-at-price shares from their mean of the session before, both smoothed by "
+    "0.01; absent in the first minute.",
+)
+SERIES: Final = (TRADED, VOLUME_AT_PRICE, VOLUME_ANOMALY)
 
 _GRID: Final = 1e5  # cells of a tenth of a basis point
 _MOST_CELLS: Final = 2_000
@@ -90,3 +124,45 @@ class UsualProfile:
 def _smooth(shares: Sequence[float]) -> list[float]:
     whole = 1 + _SMOOTHING * len(shares)
     return [(share + _SMOOTHING) / whole for share in shares]
+
+
+class Volume:
+    """What was traded of one symbol."""
+
+    def __init__(self, window_seconds: float, looks: int, needed: int) -> None:
+        """*looks* make a session, and *needed* of them make it a measure."""
+        self.traded: dict[str, float] = {"buy": 0.0, "sell": 0.0}
+        self.shares: list[float] | None = None
+        self.score: float | None = None
+        self._profile = VolumeProfile(window_seconds)
+        self._usual = UsualProfile(looks, needed)
+
+    def trade(self, tick: Tick, second: int) -> None:
+        """Count a trade of the *second* (since the epoch)."""
+        self.traded[tick.side] = self.traded.get(tick.side, 0.0) + tick.price * tick.quantity
+        self._profile.trade(tick.price, tick.quantity, second)
+
+    def look(self, edges_bps: Sequence[float], second: int) -> None:
+        """Take the profile of the window that ends now, compare it with the session, and make it part of that."""
+        self.shares = self._profile.shares(edges_bps, second)
+        if self.shares is None:
+            self.score = None
+            return
+        self.score = self._usual.score(self.shares)
+        self._usual.learn(self.shares)
+
+
+def families(rows: Iterable[tuple[tuple[str, str], Volume]], edges_bps: Iterable[float]) -> Iterator[Metric]:
+    """What was traded, and where."""
+    rows = list(rows)
+    names = ("-Inf", *(f"{edge:g}" for edge in edges_bps))
+    yield TRADED.family(
+        ((*labels, side), notional) for labels, volume in rows for side, notional in volume.traded.items()
+    )
+    yield VOLUME_AT_PRICE.family(
+        ((*labels, bucket), share)
+        for labels, volume in rows
+        if volume.shares is not None
+        for bucket, share in zip(names, volume.shares, strict=True)
+    )
+    yield VOLUME_ANOMALY.family((labels, volume.score) for labels, volume in rows if volume.score is not None)

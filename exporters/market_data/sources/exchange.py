@@ -15,10 +15,20 @@ from typing import Any, Final
 import structlog
 
 from exporters.logs import LogBudget
+from exporters.market_data.feed import Feed
+from exporters.market_data.markets import Markets
 from exporters.market_data.settings import CcxtFeed
-from exporters.market_data.state import Feed, Markets
+from exporters.market_data.sources.unified import (
+    BASE,
+    Contract,
+    NewTrades,
+    book_of,
+    contract_of,
+    statuses_of,
+    time_of,
+    trade_of,
+)
 from exporters.market_data.ticks import TickError
-from exporters.market_data.unified import NewTrades, book_of, statuses_of, time_of, trade_of
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
@@ -31,8 +41,8 @@ _MILLISECOND: Final = 1_000_000
 class _Ccxt:
     """What both ways share: what is told to the feed, and what went wrong."""
 
-    def __init__(self, settings: CcxtFeed, feed: Feed, markets: Markets, module: str) -> None:
-        """Raises ValueError when ccxt or the exchange is missing."""
+    def __init__(self, settings: CcxtFeed, feed: Feed, markets: Markets, module: str, gaps_of: str) -> None:
+        """*gaps_of* is the stream in which a gap can be seen; ValueError when ccxt or the exchange is missing."""
         try:
             package = importlib.import_module(module)
             self._errors: Any = importlib.import_module("ccxt")
@@ -46,11 +56,13 @@ class _Ccxt:
         self._feed = feed
         self._markets = markets
         self._new = {symbol: NewTrades() for symbol in feed.markets}
+        self._contracts: dict[tuple[str, str], Contract] = {}
         self._copied: dict[str, int] = {}
         self._budget = LogBudget(1)
-        self._log = structlog.get_logger(exporter="market-data", venue=feed.venue_name)
-        for flow in feed.flows.values():
-            flow.shows_gaps = flow.shows_missing = False
+        self._log = structlog.get_logger(exporter="market-data", venue=feed.venue.name)
+        for market in feed.markets.values():
+            for stream, flow in market.flows.items():
+                flow.sequence.shows_gaps, flow.sequence.shows_missing = stream == gaps_of, False
         feed.has_status = True
         feed.status_seconds = 3 * (settings.status_every_seconds + settings.timeout_seconds)
 
@@ -59,15 +71,24 @@ class _Ccxt:
             return [symbol for symbol in self._feed.markets if symbol not in self._feed.unknown]
 
     def _listed(self, exchange: Any) -> None:
+        contracts = {
+            (symbol, stream): contract_of(exchange.id, exchange.markets[symbol], stream)
+            for symbol, market in self._feed.markets.items()
+            for stream in market.flows
+            if symbol in exchange.markets
+        }
+        self._contracts = {place: contract for place, contract in contracts.items() if contract is not None}
         with self._markets.lock:
             self._feed.said_status(statuses_of(exchange.markets), time.time_ns())
+            self._feed.cannot_count({symbol for (symbol, _), contract in contracts.items() if contract is None})
 
     def _book(self, symbol: str, said: Mapping[str, Any], *, timed: bool) -> None:
         received_ns = time.time_ns()
         event_ns = time_of(said)
         try:
             whole = received_ns - self._copied.get(symbol, 0) >= _BOOK_EVERY_NS
-            book = book_of(symbol, said, self._settings.book_levels if whole else 1)
+            contract = self._contracts.get((symbol, "depth"), BASE)
+            book = book_of(symbol, said, contract, self._settings.book_levels if whole else 1)
         except TickError as fault:
             self._refuse(fault)
             return
@@ -85,14 +106,14 @@ class _Ccxt:
         fresh, missed = self._new[symbol].of(said)
         for each in fresh:
             try:
-                tick = trade_of(symbol, each)
+                tick = trade_of(symbol, each, self._contracts.get((symbol, "trade"), BASE))
             except TickError as fault:
                 self._refuse(fault)
                 continue
             with self._markets.lock:
                 self._feed.connected = True
                 self._feed.arrived(symbol, "trade", tick.event_ns, received_ns, timed=timed)
-                self._feed.markets[symbol].take(tick, received_ns)
+                self._feed.markets[symbol].trade(tick, received_ns)
         return missed and bool(fresh)
 
     def _refuse(self, fault: TickError) -> None:
@@ -118,11 +139,10 @@ class RestSource(_Ccxt):
 
     def __init__(self, settings: CcxtFeed, feed: Feed, markets: Markets) -> None:
         """Raises ValueError when ccxt or the exchange is missing."""
-        super().__init__(settings, feed, markets, "ccxt")
-        for (_, stream), flow in feed.flows.items():
-            flow.shows_gaps = stream == "trade"  # a list that shares no trade with the one before
+        # A list of trades that shares none with the one before is a gap.
+        super().__init__(settings, feed, markets, "ccxt", gaps_of="trade")
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"ccxt {feed.venue_name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"ccxt {feed.venue.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to ask."""
@@ -169,7 +189,7 @@ class RestSource(_Ccxt):
                     symbol, exchange.fetch_trades(symbol, None, _TRADES), timed=False
                 ):
                     with self._markets.lock:
-                        self._feed.flows[symbol, "trade"].gaps += 1
+                        self._feed.markets[symbol].flows["trade"].sequence.gaps += 1
             except Exception as fault:  # noqa: BLE001  # the border, per symbol: one must not cost the others
                 last = fault
                 self._complain("no answer for a symbol", fault)
@@ -185,7 +205,7 @@ class RestSource(_Ccxt):
         received_ns = sent_ns + time.perf_counter_ns() - began
         if isinstance(venue_ms, int | float) and venue_ms > 0:
             with self._markets.lock:
-                self._feed.venue.trips.observe(sent_ns, int(venue_ms) * _MILLISECOND, received_ns)
+                self._feed.venue.clock.trips.observe(sent_ns, int(venue_ms) * _MILLISECOND, received_ns)
 
 
 class ProSource(_Ccxt):
@@ -193,13 +213,12 @@ class ProSource(_Ccxt):
 
     def __init__(self, settings: CcxtFeed, feed: Feed, markets: Markets) -> None:
         """Raises ValueError when ccxt or the exchange is missing."""
-        super().__init__(settings, feed, markets, "ccxt.pro")
-        for (_, stream), flow in feed.flows.items():
-            flow.shows_gaps = stream == "depth"  # ccxt.pro checks how updates follow, and raises
+        # ccxt.pro checks how the updates of a book follow, and raises.
+        super().__init__(settings, feed, markets, "ccxt.pro", gaps_of="depth")
         self._over = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name=f"ccxt.pro {feed.venue_name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"ccxt.pro {feed.venue.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -225,12 +244,7 @@ class ProSource(_Ccxt):
         try:
             await self._again(lambda: self._load(exchange))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_status(exchange))
-                for symbol in self._wanted():
-                    if "depth" in self._settings.streams:
-                        tasks.create_task(self._watch(exchange, symbol, self._watch_book))
-                    if "trade" in self._settings.streams:
-                        tasks.create_task(self._watch(exchange, symbol, self._watch_trades))
+                await self._keep_watching(exchange, tasks)
         finally:
             await exchange.close()
 
@@ -250,8 +264,15 @@ class ProSource(_Ccxt):
             else:
                 return
 
-    async def _keep_status(self, exchange: Any) -> None:
+    async def _keep_watching(self, exchange: Any, tasks: asyncio.TaskGroup) -> None:
+        """Watch what the exchange lists, and what it lists later from then on."""
+        watches = {"depth": self._watch_book, "trade": self._watch_trades}
+        watched: set[str] = set()
         while not self._over.is_set():
+            for symbol in self._wanted():
+                for stream in self._settings.streams if symbol not in watched else ():
+                    tasks.create_task(self._watch(exchange, symbol, watches[stream]))
+                watched.add(symbol)
             await asyncio.sleep(self._settings.status_every_seconds)
             try:
                 await self._load(exchange)
@@ -268,10 +289,10 @@ class ProSource(_Ccxt):
                     await watch(exchange, symbol)
             except self._errors.InvalidNonce as fault:  # an update was missed: the next watch asks for the book anew
                 with self._markets.lock:
-                    flow, market = self._feed.flows[symbol, "depth"], self._feed.markets[symbol]
-                    flow.gaps += 1
-                    market.resubscribes += 1
+                    market = self._feed.markets[symbol]
+                    market.flows["depth"].sequence.gaps += 1
                     if market.book is not None:
+                        market.book.resubscribes += 1
                         market.book.lose()
                 self._copied.pop(symbol, None)
                 self._complain("a book missed an update", fault)
