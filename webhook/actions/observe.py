@@ -1,4 +1,4 @@
-"""What one round of reads shows of one goal: pure, so that what is called proved stands, and is tested, in one place."""
+"""What one round of reads shows of one goal: pure, so that whatever is called proved stands in one place."""
 
 from dataclasses import dataclass
 from datetime import datetime
