@@ -11,10 +11,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.venue.ledger import AccountsFileError, load_accounts
-from sandbox.venue.replay import CaptureError
-from sandbox.venue.server import Server
-from sandbox.venue.stream import BACKLOG_BYTES
+from sandbox.venue.accounts.account import AccountsFileError, load_accounts
+from sandbox.venue.market.replay import CaptureError
+from sandbox.venue.http.server import Server
+from sandbox.venue.market.stream import BACKLOG_BYTES
 from sandbox.venue.venue import Venue
 
 LISTEN_BACKLOG = 1024

@@ -8,18 +8,19 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-from sandbox.venue import spot, usdm
-from sandbox.venue.call import Routes
+from sandbox.venue.rest.spot import orders as spot
+from sandbox.venue.rest.usdm import routes as usdm
+from sandbox.venue.rest.request import Routes
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.door import Door, Limiter
-from sandbox.venue.exchange import Exchange
-from sandbox.venue.faults import Faults
+from sandbox.venue.rest.signature import Door, Limiter
+from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.faults.faults import Faults
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.ledger import Account
-from sandbox.venue.liquidation import liquidate
-from sandbox.venue.replay import Replay
-from sandbox.venue.stream import BACKLOG_BYTES, Hub
-from sandbox.venue.synthetic import Walk, walk
+from sandbox.venue.accounts.account import Account
+from sandbox.venue.matching.liquidation import liquidate
+from sandbox.venue.market.replay import Replay
+from sandbox.venue.market.stream import BACKLOG_BYTES, Hub
+from sandbox.venue.market.random_walk import Walk, walk
 
 ROUTES: Routes = {**spot.ROUTES, **usdm.ROUTES}
 REQUEST_LOG = 200_000

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.venue.book import Book
+from sandbox.venue.market.book import Book
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.exchange import Exchange
+from sandbox.venue.matching.exchange import Exchange
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.orders import Side
-from sandbox.venue.replay import CaptureError, Replay, read_head
-from sandbox.venue.stream import Hub, Subscriber
-from sandbox.venue.synthetic import Walk
+from sandbox.venue.orders.order import Side
+from sandbox.venue.market.replay import CaptureError, Replay, read_head
+from sandbox.venue.market.stream import Hub, Subscriber
+from sandbox.venue.market.random_walk import Walk
 from tests.sandbox.venue_rig import BTC, Recorder, Rig
 from tests.sandbox_fixtures import SPOT_CAPTURE, USDM_CAPTURE
 

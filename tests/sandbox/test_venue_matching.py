@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.venue.instruments import Market
-from sandbox.venue.ledger import Position, maintenance_margin
-from sandbox.venue.liquidation import liquidate
-from sandbox.venue.orders import AlgoStatus, Side, Status
+from sandbox.venue.accounts.account import Position, maintenance_margin
+from sandbox.venue.matching.liquidation import liquidate
+from sandbox.venue.orders.order import AlgoStatus, Side, Status
 from sandbox.venue.refusal import Refused
 from tests.sandbox.venue_rig import BTC, Rig
 

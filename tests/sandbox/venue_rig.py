@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.exchange import Exchange
+from sandbox.venue.matching.exchange import Exchange
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.ledger import Account, ApiKey
-from sandbox.venue.listing import Listing
-from sandbox.venue.orders import AlgoOrder, NewOrder, Order, Side
+from sandbox.venue.accounts.account import Account, ApiKey
+from sandbox.venue.market.pair import Listing
+from sandbox.venue.orders.order import AlgoOrder, NewOrder, Order, Side
 
 BTC = "BTCUSDT"
 D = Decimal

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sandbox.venue.call import Call, Handler
+from sandbox.venue.rest.request import Call, Handler
 from sandbox.venue.instruments import Market
-from sandbox.venue.listing import Listing
+from sandbox.venue.market.pair import Listing
 from sandbox.venue.refusal import Refused
 
 DEPTH_LIMIT = 500

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from sandbox.venue.instruments import QUOTE, Instrument, Market
-from sandbox.venue.ledger import Account
-from sandbox.venue.orders import Order, Side, Status, Trade
+from sandbox.venue.accounts.account import Account
+from sandbox.venue.orders.order import Order, Side, Status, Trade
 
 ZERO = Decimal(0)
 # (maker, taker) as a share of the notional.

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
-from sandbox.venue import wire
-from sandbox.venue.door import parameters
+from sandbox.venue.http import connection as wire
+from sandbox.venue.rest.signature import parameters
 from sandbox.venue.instruments import Market
-from sandbox.venue.stream import KINDS, SEND_BUFFER, Key, Subscriber
+from sandbox.venue.market.stream import KINDS, SEND_BUFFER, Key, Subscriber
 from sandbox.venue.venue import Venue
 
 HEARTBEAT_SECONDS = 30.0

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.venue import refusal
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.ledger import Account, ApiKey
+from sandbox.venue.accounts.account import Account, ApiKey
 from sandbox.venue.refusal import Refused
 
 DEFAULT_WINDOW_MS = 5000

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from sandbox.venue import refusal
-from sandbox.venue.call import Call, check_futures_filters
+from sandbox.venue.rest.request import Call, check_futures_filters
 from sandbox.venue.instruments import Instrument, Market
-from sandbox.venue.orders import AlgoOrder, NewOrder, Order, Status
+from sandbox.venue.orders.order import AlgoOrder, NewOrder, Order, Status
 from sandbox.venue.refusal import Refused
 
 ZERO = Decimal(0)

@@ -11,14 +11,14 @@ from itertools import count
 
 from sandbox.venue import refusal
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.conditional import awoken, is_reached, reference_price, stop_is_reached
+from sandbox.venue.matching.conditional import awoken, is_reached, reference_price, stop_is_reached
 from sandbox.venue.instruments import Instrument, Market
-from sandbox.venue.ledger import Account, Margin, new_client_id
-from sandbox.venue.listing import Listing, Marks, Publisher
-from sandbox.venue.matching import Match, matches, meets
-from sandbox.venue.orders import AlgoOrder, AlgoStatus, NewOrder, Order, Side, Status
+from sandbox.venue.accounts.account import Account, Margin, new_client_id
+from sandbox.venue.market.pair import Listing, Marks, Publisher
+from sandbox.venue.matching.matches import Match, matches, meets
+from sandbox.venue.orders.order import AlgoOrder, AlgoStatus, NewOrder, Order, Side, Status
 from sandbox.venue.refusal import Refused
-from sandbox.venue.settlement import lock, settle, unlock
+from sandbox.venue.matching.settlement import lock, settle, unlock
 
 ZERO = Decimal(0)
 ALGO = "algo"

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.venue import refusal
-from sandbox.venue.call import Call
+from sandbox.venue.rest.request import Call
 from sandbox.venue.instruments import BRACKETS, QUOTE, Market
-from sandbox.venue.ledger import Account, Position, maintenance_margin
+from sandbox.venue.accounts.account import Account, Position, maintenance_margin
 from sandbox.venue.refusal import Refused
-from sandbox.venue.settlement import FEES
+from sandbox.venue.matching.settlement import FEES
 
 SMALLEST = Decimal("0.00000001")
 MARKET = Market.USDM

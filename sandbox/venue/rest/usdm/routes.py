@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from sandbox.venue import usdm_account as account
-from sandbox.venue import usdm_orders as orders
-from sandbox.venue.call import Route, Routes
+from sandbox.venue.rest.usdm import account
+from sandbox.venue.rest.usdm import orders
+from sandbox.venue.rest.request import Route, Routes
 from sandbox.venue.instruments import Market
-from sandbox.venue.public import (
+from sandbox.venue.rest.market_data import (
     agg_trades,
     day_ticker,
     depth,

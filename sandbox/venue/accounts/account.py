@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.venue.instruments import BRACKETS, QUOTE, Market
-from sandbox.venue.orders import AlgoOrder, Order, Side, Trade
+from sandbox.venue.orders.order import AlgoOrder, Order, Side, Trade
 
 ZERO = Decimal(0)
 DEFAULT_LEVERAGE = 20

@@ -1,9 +1,9 @@
 """Closing what an account's margin no longer carries."""
 
-from sandbox.venue.exchange import Exchange
+from sandbox.venue.matching.exchange import Exchange
 from sandbox.venue.instruments import Market
-from sandbox.venue.ledger import Account, new_client_id
-from sandbox.venue.orders import NewOrder, Side
+from sandbox.venue.accounts.account import Account, new_client_id
+from sandbox.venue.orders.order import NewOrder, Side
 
 
 def liquidate(exchange: Exchange) -> int:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.venue.listing import Listing
-from sandbox.venue.orders import Order, Side
+from sandbox.venue.market.pair import Listing
+from sandbox.venue.orders.order import Order, Side
 
 ZERO = Decimal(0)
 

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.venue import refusal
-from sandbox.venue.call import Call, Route, Routes, check_spot_filters
+from sandbox.venue.rest.request import Call, Route, Routes, check_spot_filters
 from sandbox.venue.instruments import SPOT_TYPES, Market
-from sandbox.venue.ledger import new_client_id
-from sandbox.venue.orders import NewOrder, Order
-from sandbox.venue.public import (
+from sandbox.venue.accounts.account import new_client_id
+from sandbox.venue.orders.order import NewOrder, Order
+from sandbox.venue.rest.market_data import (
     agg_trades,
     day_ticker,
     depth,

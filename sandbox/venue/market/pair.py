@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sandbox.venue.book import Book, Level
+from sandbox.venue.market.book import Book, Level
 from sandbox.venue.clock import VenueClock
 from sandbox.venue.instruments import Instrument, Market
-from sandbox.venue.orders import AlgoOrder, Order, Side
+from sandbox.venue.orders.order import AlgoOrder, Order, Side
 
 ZERO = Decimal(0)
 TextLevels = Sequence[tuple[str, str]]

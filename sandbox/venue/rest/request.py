@@ -6,10 +6,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sandbox.venue import refusal
-from sandbox.venue.exchange import Exchange
+from sandbox.venue.matching.exchange import Exchange
 from sandbox.venue.instruments import Instrument, Market
-from sandbox.venue.ledger import Account, ApiKey
-from sandbox.venue.orders import AlgoOrder, Order, Side
+from sandbox.venue.accounts.account import Account, ApiKey
+from sandbox.venue.orders.order import AlgoOrder, Order, Side
 from sandbox.venue.refusal import Refused
 
 CLIENT_ID_LENGTH = 36

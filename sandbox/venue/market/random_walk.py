@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.listing import Listing
+from sandbox.venue.market.pair import Listing
 
 STEP_SECONDS = 0.2
 NEAR_LEVELS = 25

@@ -13,11 +13,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from sandbox.venue import admin, feed, websocket, wire
-from sandbox.venue.call import Call, CancelFaults, Route
-from sandbox.venue.door import parameters
-from sandbox.venue.faults import Fault
-from sandbox.venue.metrics import exposition
+from sandbox.venue.http import admin
+from sandbox.venue.http import ndjson as feed
+from sandbox.venue.http import websocket
+from sandbox.venue.http import connection as wire
+from sandbox.venue.rest.request import Call, CancelFaults, Route
+from sandbox.venue.rest.signature import parameters
+from sandbox.venue.faults.faults import Fault
+from sandbox.venue.http.metrics import exposition
 from sandbox.venue.refusal import Refused
 from sandbox.venue.venue import ROUTES, Asked, Venue
 

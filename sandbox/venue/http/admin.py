@@ -4,11 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from sandbox.venue.faults import FaultError
+from sandbox.venue.faults.faults import FaultError
 from sandbox.venue.instruments import Market
-from sandbox.venue.ledger import Account
-from sandbox.venue.listing import Listing
-from sandbox.venue.orders import AlgoOrder, NewOrder, Side
+from sandbox.venue.accounts.account import Account
+from sandbox.venue.market.pair import Listing
+from sandbox.venue.orders.order import AlgoOrder, NewOrder, Side
 from sandbox.venue.refusal import Refused
 from sandbox.venue.venue import Venue
 

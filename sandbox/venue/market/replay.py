@@ -17,7 +17,7 @@ import orjson
 
 from sandbox.venue.clock import VenueClock
 from sandbox.venue.instruments import Market
-from sandbox.venue.listing import Listing
+from sandbox.venue.market.pair import Listing
 
 # How far the head of a file is searched for the snapshot, and how many due events run before others get a turn.
 HEAD_LINES = 20_000

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from sandbox.venue.listing import Listing
-from sandbox.venue.orders import AlgoOrder, NewOrder, Side
+from sandbox.venue.market.pair import Listing
+from sandbox.venue.orders.order import AlgoOrder, NewOrder, Side
 
 ZERO = Decimal(0)
 
