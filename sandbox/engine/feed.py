@@ -7,7 +7,7 @@ from time import monotonic
 
 from sandbox.engine.exchange import Exchange, VenueError
 from sandbox.engine.market import Tick
-from sandbox.engine.pace import Backoff
+from sandbox.engine.throttle import Backoff
 
 _log = logging.getLogger(__name__)
 

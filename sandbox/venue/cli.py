@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.venue.accounts.account import AccountsFileError, load_accounts
-from sandbox.venue.market.replay import CaptureError
+from sandbox.venue.accounts.accounts_file import AccountsFileError, load_accounts
 from sandbox.venue.http.server import Server
+from sandbox.venue.market.replay import CaptureError
 from sandbox.venue.market.stream import BACKLOG_BYTES
 from sandbox.venue.venue import Venue
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.venue.accounts.account import AccountsFileError, load_accounts
+from sandbox.venue.accounts.accounts_file import AccountsFileError, load_accounts
 from tests.sandbox_fixtures import ROOT, SPOT_CAPTURE, USDM_CAPTURE, RunningVenue, running_venue, until
 
 needs_data = pytest.mark.skipif(not USDM_CAPTURE.exists(), reason="the shared recordings are not on this machine")

@@ -1,25 +1,17 @@
-"""Who owns what: accounts, their keys, positions, balances, and the arithmetic of margin."""
+"""Who owns what: accounts, their keys, their open orders, and what they did."""
 
-import json
-import secrets
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
 
-from sandbox.venue.instruments import BRACKETS, QUOTE, Market
-from sandbox.venue.orders.order import AlgoOrder, Order, Side, Trade
+from sandbox.venue.accounts.balances import DEFAULT_LEVERAGE, Holding, Margin, Position, maintenance_margin
+from sandbox.venue.instruments import QUOTE, Market
+from sandbox.venue.orders.order import ALGO, AlgoOrder, Order, Side, Trade
 
 ZERO = Decimal(0)
-DEFAULT_LEVERAGE = 20
 # How many finished orders, and trades per symbol, an account can still be asked about.
 HISTORY = 20_000
-
-
-class AccountsFileError(Exception):
-    """The accounts file cannot be used; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,74 +21,6 @@ class ApiKey:
     name: str
     api_key: str
     secret: bytes
-
-
-@dataclass(slots=True)
-class Position:
-    """A one-way position: signed quantity, mean entry price, realised profit since the start (before fees)."""
-
-    symbol: str
-    quantity: Decimal = ZERO
-    entry: Decimal = ZERO
-    realised: Decimal = ZERO
-    leverage: int = DEFAULT_LEVERAGE
-    update_time: int = 0
-
-    def unrealised(self, mark: Decimal) -> Decimal:
-        """Profit if it were closed at the mark."""
-        return (mark - self.entry) * self.quantity
-
-    def fill(self, signed: Decimal, price: Decimal) -> Decimal:
-        """Add a signed quantity at a price; returns the profit this realised."""
-        before = self.quantity
-        after = before + signed
-        realised = ZERO
-        if before == 0 or (before > 0) == (signed > 0):
-            self.entry = (self.entry * abs(before) + price * abs(signed)) / abs(after)
-        else:
-            closed = min(abs(before), abs(signed))
-            realised = (price - self.entry) * (closed if before > 0 else -closed)
-            if after == 0:
-                self.entry = ZERO
-            elif (after > 0) != (before > 0):
-                self.entry = price
-        self.quantity = after
-        self.realised += realised
-        return realised
-
-
-@dataclass(slots=True)
-class Holding:
-    """A spot balance."""
-
-    free: Decimal = ZERO
-    locked: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """A futures account at one moment, in USDT."""
-
-    wallet: Decimal
-    unrealised: Decimal
-    position_initial: Decimal
-    order_initial: Decimal
-    maintenance: Decimal
-
-    @property
-    def balance(self) -> Decimal:
-        """Wallet and unrealised profit: the account's equity."""
-        return self.wallet + self.unrealised
-
-    @property
-    def initial(self) -> Decimal:
-        """What positions and resting orders tie up."""
-        return self.position_initial + self.order_initial
-
-    @property
-    def available(self) -> Decimal:
-        """What new orders may use; never negative."""
-        return max(ZERO, self.balance - self.initial)
 
 
 @dataclass(slots=True)
@@ -177,6 +101,29 @@ class Account:
             if self.known_ids.get((oldest[0], name)) is gone:
                 del self.known_ids[oldest[0], name]
 
+    def open_orders(self, market: Market, symbol: str | None) -> list[Order]:
+        """Open orders of the normal book, oldest first; of all symbols for None."""
+        return [one for one in self.open[market].values() if symbol is None or one.symbol == symbol]
+
+    def open_algos(self, symbol: str | None) -> list[AlgoOrder]:
+        """Open conditional orders, oldest first; of all symbols for None."""
+        return [one for one in self.algo.values() if symbol is None or one.symbol == symbol]
+
+    def find(self, market: Market, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
+        """An order that is open or was, by the venue's id or else by the client's (the latest with that id)."""
+        book = market.value
+        found = self.known.get((book, order_id)) if order_id is not None else None
+        if order_id is None and client_id is not None:
+            found = self.known_ids.get((book, client_id))
+        return found if isinstance(found, Order) and found.symbol == symbol else None
+
+    def find_algo(self, algo_id: int | None, client_id: str | None) -> AlgoOrder | None:
+        """A conditional order that is open or was."""
+        found = self.known.get((ALGO, algo_id)) if algo_id is not None else None
+        if algo_id is None and client_id is not None:
+            found = self.known_ids.get((ALGO, client_id))
+        return found if isinstance(found, AlgoOrder) else None
+
     def record(self, market: Market, trade: Trade) -> None:
         """Keep a trade for later questions."""
         self.trades.setdefault((market, trade.symbol), deque(maxlen=HISTORY)).append(trade)
@@ -207,49 +154,3 @@ class Account:
         worst = max(abs(held + bids), abs(held - asks))
         leverage = position.leverage if position else DEFAULT_LEVERAGE
         return max(ZERO, worst - abs(held)) / leverage
-
-
-def maintenance_margin(notional: Decimal) -> Decimal:
-    """What a position of this notional must be backed by, in USDT."""
-    bracket = next((one for one in BRACKETS if notional < one.cap), BRACKETS[-1])
-    return max(ZERO, notional * bracket.rate - bracket.cumulative)
-
-
-def load_accounts(path: Path) -> tuple[Account, ...]:
-    """Read the accounts file (docs/sandbox.md says its shape); raises AccountsFileError."""
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise AccountsFileError(f"{path}: no such file (`make secrets` writes one)") from None
-    except (OSError, ValueError) as error:
-        raise AccountsFileError(f"{path}: {error}") from error
-    try:
-        accounts = tuple(_account(entry) for entry in content["accounts"])
-    except KeyError as error:
-        raise AccountsFileError(f"{path}: the field {error} is missing") from error
-    except (TypeError, InvalidOperation) as error:
-        raise AccountsFileError(f"{path}: not of the shape that docs/sandbox.md gives: {error}") from error
-    names = [account.name for account in accounts]
-    keys = [key.api_key for account in accounts for key in account.keys]
-    for what, values in (("account name", names), ("api_key", keys)):
-        if len(set(values)) != len(values):
-            raise AccountsFileError(f"{path}: the same {what} appears twice")
-    if not accounts:
-        raise AccountsFileError(f"{path}: no accounts")
-    return accounts
-
-
-def _account(entry: Mapping[str, Any]) -> Account:
-    return Account(
-        name=str(entry["name"]),
-        keys=tuple(
-            ApiKey(name=str(key["name"]), api_key=str(key["api_key"]), secret=str(key["secret"]).encode())
-            for key in entry["keys"]
-        ),
-        deposits={str(asset): Decimal(str(amount)) for asset, amount in entry["balances"].items()},
-    )
-
-
-def new_client_id() -> str:
-    """An id for an order whose owner did not give one."""
-    return secrets.token_hex(11)

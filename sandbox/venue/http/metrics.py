@@ -24,15 +24,30 @@ def exposition(venue: Venue) -> bytes:
         ("sandbox_venue_open_orders", "gauge", "Open orders by account and book.", open_orders),
         ("sandbox_venue_faults_applied_total", "counter", "Times a fault changed something.", _faults(venue)),
         ("sandbox_venue_faults_active", "gauge", "Faults at work.", [({}, len(venue.faults.active()))]),
-        ("sandbox_venue_stream_clients", "gauge", "Listeners of the market stream.", [({}, venue.hub.listeners)]),
-        ("sandbox_venue_stream_messages_total", "counter", "Messages handed to listeners.", [({}, venue.hub.sent)]),
-        ("sandbox_venue_stream_cut_off_total", "counter", "Listeners too slow to keep.", [({}, venue.hub.cut_off)]),
+        (
+            "sandbox_venue_stream_clients",
+            "gauge",
+            "Listeners of the market stream.",
+            [({}, venue.market_stream.listeners)],
+        ),
+        (
+            "sandbox_venue_stream_messages_total",
+            "counter",
+            "Messages handed to listeners.",
+            [({}, venue.market_stream.sent)],
+        ),
+        (
+            "sandbox_venue_stream_cut_off_total",
+            "counter",
+            "Listeners too slow to keep.",
+            [({}, venue.market_stream.cut_off)],
+        ),
         ("sandbox_venue_liquidations_total", "counter", "Accounts liquidated.", [({}, venue.liquidations)]),
         (
             "sandbox_venue_countdowns_fired_total",
             "counter",
             "Dead man's timers run out.",
-            [({}, venue.countdowns_fired)],
+            [({}, venue.countdowns.fired)],
         ),
     ]
     lines: list[str] = []
@@ -45,7 +60,7 @@ def exposition(venue: Venue) -> bytes:
 def _requests(venue: Venue) -> list[Sample]:
     return [
         ({"path": path, "method": method, "account": account, "code": str(status or "none")}, number)
-        for (path, method, account, status), number in venue.requests.items()
+        for (path, method, account, status), number in venue.request_log.counts.items()
     ]
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
-from sandbox.venue.http import connection as wire
-from sandbox.venue.rest.signature import parameters
+from sandbox.venue.http import connection
 from sandbox.venue.instruments import Market
 from sandbox.venue.market.stream import KINDS, SEND_BUFFER, Key, Subscriber
+from sandbox.venue.rest.request import parameters
 from sandbox.venue.venue import Venue
 
 HEARTBEAT_SECONDS = 30.0
@@ -42,7 +42,7 @@ async def serve(venue: Venue, request: web.BaseRequest, path: str, query: str) -
     if not response.can_prepare(request):
         return web.Response(status=426, headers={"Upgrade": "websocket"}, body=b"this path speaks websocket")
     await response.prepare(request)
-    wire.set_option(request, socket.SO_SNDBUF, SEND_BUFFER)
+    connection.set_option(request, socket.SO_SNDBUF, SEND_BUFFER)
     conversation = Conversation(venue, request, market, combined=kind == "stream")
     conversation.subscribe([one for one in (rest or "").split("/") if "@" in one])
     conversation.subscribe([one for one in params.get("streams", "").split("/") if one])
@@ -53,8 +53,8 @@ async def serve(venue: Venue, request: web.BaseRequest, path: str, query: str) -
                 conversation.hear(message.data)
     finally:
         writing.cancel()
-        venue.hub.unsubscribe(conversation.subscriber)
-        venue.hub.cut_off += conversation.subscriber.cut_off
+        venue.market_stream.unsubscribe(conversation.subscriber)
+        venue.market_stream.cut_off += conversation.subscriber.cut_off
     return response
 
 
@@ -62,34 +62,34 @@ class Conversation:
     """One listener: what it asked for, under which names, and what it is told."""
 
     def __init__(self, venue: Venue, request: web.BaseRequest, market: Market, *, combined: bool) -> None:
-        hang_up = partial(wire.hang_up, request)
+        hang_up = partial(connection.hang_up, request)
         self.subscriber = Subscriber(backlog_bytes=venue.stream_backlog, pings=False, hang_up=hang_up)
         self._venue = venue
         self._market = market
         self._combined = combined
-        # What the hub calls a stream -> what this listener called it (`@depth` and `@depth@100ms` are the same here).
+        # Our name of a stream -> this listener's (`@depth` and `@depth@100ms` are the same here).
         self._names: dict[bytes, bytes] = {}
         self._asked: dict[str, Key] = {}
-        venue.hub.subscribe(self.subscriber, [])
+        venue.market_stream.subscribe(self.subscriber, [])
 
     def subscribe(self, names: list[str]) -> None:
         """Listen to streams; one that does not exist stays silent, as it does at Binance."""
         for name in names[: MOST_STREAMS - len(self._asked)]:
             symbol, _, stream = name.partition("@")
             kind = stream.partition("@")[0]
-            listing = self._venue.exchange.listings[self._market].get(symbol.upper())
-            if listing is None or kind not in KINDS:
+            pair = self._venue.exchange.pairs[self._market].get(symbol.upper())
+            if pair is None or kind not in KINDS:
                 continue
-            key = (self._market, listing.symbol, kind)
+            key = (self._market, pair.symbol, kind)
             self._asked[name] = key
-            self._names[listing.streams[kind].encode()] = name.encode()
-            self._venue.hub.subscribe(self.subscriber, [key])
+            self._names[pair.streams[kind].encode()] = name.encode()
+            self._venue.market_stream.subscribe(self.subscriber, [key])
 
     def _unsubscribe(self, names: list[str]) -> None:
         for name in names:
             key = self._asked.pop(name, None)
             if key is not None and key not in self._asked.values():
-                self._venue.hub.unsubscribe(self.subscriber, [key])
+                self._venue.market_stream.unsubscribe(self.subscriber, [key])
 
     def hear(self, text: str) -> None:
         """Do what the listener says, and tell it so."""
@@ -115,7 +115,7 @@ class Conversation:
         self.subscriber.push(orjson.dumps(content))
 
     async def write(self, response: web.WebSocketResponse) -> None:
-        """Send what the hub brings until the connection ends."""
+        """Send what the market stream brings until the connection ends."""
         try:
             while lines := await self.subscriber.lines():
                 for line in lines:

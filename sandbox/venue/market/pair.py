@@ -5,16 +5,16 @@ so that resting orders can fill.  All prices pass through `shift`, with which a 
 """
 
 import time
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sandbox.venue.market.book import Book, Level
 from sandbox.venue.clock import VenueClock
 from sandbox.venue.instruments import Instrument, Market
+from sandbox.venue.market.book import Book, Level
 from sandbox.venue.orders.order import AlgoOrder, Order, Side
+from sandbox.venue.orders.resting import RestingOrders
 
 ZERO = Decimal(0)
 TextLevels = Sequence[tuple[str, str]]
@@ -32,54 +32,14 @@ class Publisher(Protocol):
 class Watcher(Protocol):
     """Who must know that a market moved."""
 
-    def on_book(self, listing: "Listing") -> None:
+    def on_book(self, pair: "TradingPair") -> None:
         """The book changed."""
 
-    def on_trade(self, listing: "Listing", price: Decimal, quantity: Decimal, *, buyer_is_maker: bool) -> None:
+    def on_trade(self, pair: "TradingPair", price: Decimal, quantity: Decimal, *, buyer_is_maker: bool) -> None:
         """A trade happened in the outside market."""
 
 
-class RestingOrders:
-    """The users' resting orders of one listing, best price first, older first at the same price."""
-
-    __slots__ = ("_keys", "_orders")
-
-    def __init__(self) -> None:
-        self._keys: dict[Side, list[tuple[Decimal, int]]] = {Side.BUY: [], Side.SELL: []}
-        self._orders: dict[int, Order] = {}
-
-    def add(self, order: Order) -> None:
-        """Let an order rest."""
-        insort(self._keys[order.side], self._key(order))
-        self._orders[order.order_id] = order
-
-    def remove(self, order: Order) -> None:
-        """Take an order out, if it is in."""
-        if self._orders.pop(order.order_id, None) is not None:
-            keys = self._keys[order.side]
-            del keys[bisect_left(keys, self._key(order))]
-
-    def best(self, side: Side) -> Order | None:
-        """The first in line of a side."""
-        keys = self._keys[side]
-        return self._orders[keys[0][1]] if keys else None
-
-    def queue(self, side: Side) -> list[Order]:
-        """Everybody in line of a side, first first."""
-        return [self._orders[number] for _, number in self._keys[side]]
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._orders.clear()
-        for keys in self._keys.values():
-            keys.clear()
-
-    @staticmethod
-    def _key(order: Order) -> tuple[Decimal, int]:
-        return (-order.price if order.side is Side.BUY else order.price), order.order_id
-
-
-class Listing:
+class TradingPair:
     """A symbol that trades.  Not thread-safe: one event loop owns it."""
 
     def __init__(self, instrument: Instrument, clock: VenueClock, publisher: Publisher, watcher: Watcher) -> None:
@@ -280,14 +240,14 @@ class Listing:
 
 
 class Marks(Mapping[str, Decimal]):
-    """Mark prices by symbol, read from the listings when asked."""
+    """Mark prices by symbol, read from the pairs when asked."""
 
-    def __init__(self, listings: Mapping[str, Listing]) -> None:
-        self._listings = listings
+    def __init__(self, pairs: Mapping[str, TradingPair]) -> None:
+        self._listings = pairs
 
     def __getitem__(self, symbol: str) -> Decimal:
-        listing = self._listings[symbol]
-        return listing.mark or listing.instrument.start_price
+        pair = self._listings[symbol]
+        return pair.mark or pair.instrument.start_price
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listings)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.market.pair import Listing
+from sandbox.venue.market.pair import TradingPair
 
 STEP_SECONDS = 0.2
 NEAR_LEVELS = 25
@@ -19,11 +19,11 @@ MOST_TRADES = 3
 
 
 class Walk:
-    """One symbol's walk, shown on every listing given (the perpetual and its spot): the same seed, the same walk."""
+    """One symbol's walk, shown on every pair given (the perpetual and its spot): the same seed, the same walk."""
 
-    def __init__(self, listings: Sequence[Listing], *, seed: int) -> None:
-        self._listings = listings
-        self._instrument = listings[0].instrument
+    def __init__(self, pairs: Sequence[TradingPair], *, seed: int) -> None:
+        self._listings = pairs
+        self._instrument = pairs[0].instrument
         self._random = random.Random(f"{seed}:{self._instrument.symbol}")  # noqa: S311  # a walk, not a secret
         tick = self._instrument.tick
         self._deviation = max(0.7, float(self._instrument.start_price / tick) * STEP_DEVIATION)
@@ -31,11 +31,9 @@ class Walk:
         self._bids: dict[int, str] = {}
         self._asks: dict[int, str] = {}
         self._step_book()
-        for listing in listings:
+        for pair in pairs:
             bids = [(self._price(at), quantity) for at, quantity in self._bids.items()]
-            listing.load(
-                bids, [(self._price(at), quantity) for at, quantity in self._asks.items()], update_id=1_000_000
-            )
+            pair.load(bids, [(self._price(at), quantity) for at, quantity in self._asks.items()], update_id=1_000_000)
 
     def step(self, event_ms: int) -> None:
         """Some trades at the touch, then the book moves, then the best prices are told."""
@@ -43,13 +41,13 @@ class Walk:
         for _ in range(self._random.randint(0, MOST_TRADES)):
             buyer_is_maker = self._random.random() < 0.5
             price, quantity = self._price(touch[0 if buyer_is_maker else 1]), self._quantity(*TRADE_NOTIONAL)
-            for listing in self._listings:
-                listing.trade(price, quantity, buyer_is_maker=buyer_is_maker, event_ms=event_ms)
+            for pair in self._listings:
+                pair.trade(price, quantity, buyer_is_maker=buyer_is_maker, event_ms=event_ms)
         bids, asks = self._step_book()
-        for listing in self._listings:
-            listing.depth(bids, asks, event_ms=event_ms)
+        for pair in self._listings:
+            pair.depth(bids, asks, event_ms=event_ms)
             best_bid, best_ask = max(self._bids), min(self._asks)
-            listing.ticker(
+            pair.ticker(
                 (self._price(best_bid), self._bids[best_bid]),
                 (self._price(best_ask), self._asks[best_ask]),
                 event_ms=event_ms,

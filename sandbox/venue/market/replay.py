@@ -17,7 +17,7 @@ import orjson
 
 from sandbox.venue.clock import VenueClock
 from sandbox.venue.instruments import Market
-from sandbox.venue.market.pair import Listing
+from sandbox.venue.market.pair import TradingPair
 
 # How far the head of a file is searched for the snapshot, and how many due events run before others get a turn.
 HEAD_LINES = 20_000
@@ -52,12 +52,12 @@ class Head:
 
 
 class Replay:
-    """Plays one capture into the listings of its symbol: as it is into its own market, translated into the other."""
+    """Plays one capture into the pairs of its symbol: as it is into its own market, translated into the other."""
 
     def __init__(
         self,
         path: Path,
-        listings: Mapping[Market, Mapping[str, Listing]],
+        pairs: Mapping[Market, Mapping[str, TradingPair]],
         clock: VenueClock,
         *,
         speed: float = 1.0,
@@ -73,11 +73,11 @@ class Replay:
         self.position_seconds = 0.0
         self.finished = False
         self._clock = clock
-        missing = [market for market in Market if self.head.symbol not in listings[market]]
+        missing = [market for market in Market if self.head.symbol not in pairs[market]]
         if missing:
             raise CaptureError(f"{path}: {self.head.symbol} is not a symbol of this venue")
-        self._native = listings[self.head.market][self.head.symbol]
-        self._other = next(listings[market][self.head.symbol] for market in Market if market is not self.head.market)
+        self._native = pairs[self.head.market][self.head.symbol]
+        self._other = next(pairs[market][self.head.symbol] for market in Market if market is not self.head.market)
         # A spot recording has finer prices and quantities than the perpetual's grid, which is refined to fit them.
         grid, other = self._native.instrument, self._other.instrument
         self._other.instrument = replace(other, tick=min(grid.tick, other.tick), step=min(grid.step, other.step))
@@ -86,8 +86,8 @@ class Replay:
         bids, asks = self.head.snapshot["bids"], self.head.snapshot["asks"]
         self._first_bids = {Decimal(price): Decimal(quantity) for price, quantity in bids}
         self._first_asks = {Decimal(price): Decimal(quantity) for price, quantity in asks}
-        for listing in (self._native, self._other):
-            listing.load(bids, asks, update_id=self.head.snapshot["lastUpdateId"])
+        for pair in (self._native, self._other):
+            pair.load(bids, asks, update_id=self.head.snapshot["lastUpdateId"])
 
     def state(self) -> dict[str, Any]:
         """Progress, as `/admin/state` shows it."""
@@ -132,9 +132,9 @@ class Replay:
         """Start over: the book becomes the first one again by a published difference, numbers go on counting up."""
         self.passes += 1
         now = self._clock.milliseconds()
-        for listing in (self._native, self._other):
-            listing.restore(self._first_bids, self._first_asks, event_ms=now)
-            listing.report_ticker(now)
+        for pair in (self._native, self._other):
+            pair.restore(self._first_bids, self._first_asks, event_ms=now)
+            pair.report_ticker(now)
         self._update_offset = None
         self._trade_offset = None
 

@@ -69,7 +69,7 @@ class _Stall:
     held: deque[tuple[int, Key, bytes]] = field(default_factory=lambda: deque(maxlen=HELD_LINES))
 
 
-class Hub:
+class MarketStream:
     """Hands messages to listeners."""
 
     def __init__(self, clock: VenueClock) -> None:

@@ -2,16 +2,16 @@
 
 from decimal import Decimal
 
-from sandbox.venue.market.pair import Listing
+from sandbox.venue.market.pair import TradingPair
 from sandbox.venue.orders.order import AlgoOrder, NewOrder, Side
 
 ZERO = Decimal(0)
 
 
-def reference_price(listing: Listing, order: AlgoOrder) -> Decimal:
+def reference_price(pair: TradingPair, order: AlgoOrder) -> Decimal:
     """The price that a conditional order watches: the last trade's, or the mark if it asked for that."""
-    mark = listing.mark or listing.instrument.start_price
-    return mark if order.working_type == "MARK_PRICE" else listing.last_price or mark
+    mark = pair.mark or pair.instrument.start_price
+    return mark if order.working_type == "MARK_PRICE" else pair.last_price or mark
 
 
 def is_reached(order: AlgoOrder, price: Decimal) -> bool:

@@ -1,18 +1,18 @@
 """Closing what an account's margin no longer carries."""
 
-from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.accounts.account import Account
 from sandbox.venue.instruments import Market
-from sandbox.venue.accounts.account import Account, new_client_id
-from sandbox.venue.orders.order import NewOrder, Side
+from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.orders.order import NewOrder, Side, new_client_id
 
 
 def liquidate(exchange: Exchange) -> int:
     """Liquidate every account whose maintenance margin has eaten its balance; how many that were."""
     doomed = [account for account in exchange.accounts.values() if _is_doomed(exchange, account)]
     for account in doomed:
-        for order in exchange.open_orders(account, Market.USDM, None):
+        for order in account.open_orders(Market.USDM, None):
             exchange.cancel(order)
-        for algo in exchange.open_algos(account, None):
+        for algo in account.open_algos(None):
             exchange.end_algo(algo)
         for position in list(account.positions.values()):
             if position.quantity:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.venue.market.pair import Listing
+from sandbox.venue.market.pair import TradingPair
 from sandbox.venue.orders.order import Order, Side
 
 ZERO = Decimal(0)
@@ -18,13 +18,13 @@ class Match:
     maker: Order | None = None
 
 
-def matches(listing: Listing, order: Order) -> list[Match]:
+def matches(pair: TradingPair, order: Order) -> list[Match]:
     """What an order would get now, up to its limit price and its quantity; nothing is changed."""
     limit = order.price or None
     left = order.quantity
     found: list[Match] = []
-    makers = iter(_makers(listing, order, limit))
-    levels = iter(listing.available(order.side, limit))
+    makers = iter(_makers(pair, order, limit))
+    levels = iter(pair.available(order.side, limit))
     maker, level = next(makers, None), next(levels, None)
     while left > 0 and (maker or level):
         if maker and (level is None or (maker.price - level[0]) * order.side.sign <= 0):
@@ -38,12 +38,12 @@ def matches(listing: Listing, order: Order) -> list[Match]:
     return found
 
 
-def _makers(listing: Listing, order: Order, limit: Decimal | None) -> list[Order]:
+def _makers(pair: TradingPair, order: Order, limit: Decimal | None) -> list[Order]:
     """Other users' resting orders that this one meets; one's own orders are passed over."""
-    best = listing.resting.best(order.side.opposite)
+    best = pair.resting.best(order.side.opposite)
     if best is None or not meets(order.side, limit, best.price):
         return []
-    queue = listing.resting.queue(order.side.opposite)
+    queue = pair.resting.queue(order.side.opposite)
     return [one for one in queue if one.account != order.account and meets(order.side, limit, one.price)]
 
 

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from sandbox.venue.instruments import QUOTE, Instrument, Market
 from sandbox.venue.accounts.account import Account
+from sandbox.venue.instruments import QUOTE, Instrument, Market
 from sandbox.venue.orders.order import Order, Side, Status, Trade
 
 ZERO = Decimal(0)

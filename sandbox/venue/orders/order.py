@@ -1,13 +1,15 @@
-"""Orders of both books, their trades, and how Binance writes them down."""
+"""Orders of the normal and of the conditional book, and their trades."""
 
+import secrets
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from sandbox.venue.instruments import Market
 
 ZERO = Decimal(0)
+# The name of the conditional book; the normal books are named after their markets.
+ALGO = "algo"
 
 
 class Side(StrEnum):
@@ -53,43 +55,6 @@ class Trade:
     maker: bool
     time: int
 
-    def usdm(self) -> dict[str, Any]:
-        """As `GET /fapi/v1/userTrades` writes it."""
-        return {
-            "symbol": self.symbol,
-            "id": self.trade_id,
-            "orderId": self.order_id,
-            "side": self.side,
-            "price": _text(self.price),
-            "qty": _text(self.quantity),
-            "quoteQty": _text(self.price * self.quantity),
-            "realizedPnl": _text(self.realised),
-            "commission": _text(self.commission),
-            "commissionAsset": self.commission_asset,
-            "time": self.time,
-            "positionSide": "BOTH",
-            "buyer": self.side is Side.BUY,
-            "maker": self.maker,
-        }
-
-    def spot(self) -> dict[str, Any]:
-        """As `GET /api/v3/myTrades` writes it."""
-        return {
-            "symbol": self.symbol,
-            "id": self.trade_id,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "price": _text(self.price),
-            "qty": _text(self.quantity),
-            "quoteQty": _text(self.price * self.quantity),
-            "commission": _text(self.commission),
-            "commissionAsset": self.commission_asset,
-            "time": self.time,
-            "isBuyer": self.side is Side.BUY,
-            "isMaker": self.maker,
-            "isBestMatch": True,
-        }
-
 
 @dataclass(slots=True)
 class Order:
@@ -133,115 +98,6 @@ class Order:
     def average(self) -> Decimal:
         """The mean price of what was filled; 0 before."""
         return (self.quote / self.executed).quantize(Decimal("0.00000001")) if self.executed else ZERO
-
-    def usdm(self, status: Status | None = None) -> dict[str, Any]:
-        """As the futures API writes it; `status` overrides what is said (a venue may lie)."""
-        quote = _text(self.quote)
-        return {
-            "orderId": self.order_id,
-            "symbol": self.symbol,
-            "status": status or self.status,
-            "clientOrderId": self.client_order_id,
-            "price": _text(self.price),
-            "avgPrice": _text(self.average),
-            "origQty": _text(self.quantity),
-            "executedQty": _text(self.executed),
-            "cumQty": _text(self.executed),
-            "cumQuote": quote,
-            "timeInForce": self.time_in_force,
-            "type": self.type,
-            "reduceOnly": self.reduce_only,
-            "closePosition": self.close_position,
-            "side": self.side,
-            "positionSide": "BOTH",
-            "stopPrice": "0",
-            "workingType": "CONTRACT_PRICE",
-            "priceProtect": False,
-            "origType": self.type,
-            "priceMatch": "NONE",
-            "selfTradePreventionMode": "NONE",
-            "goodTillDate": 0,
-            "time": self.time,
-            "updateTime": self.update_time,
-        }
-
-    def spot(self) -> dict[str, Any]:
-        """As the spot API writes it in queries."""
-        return {
-            "symbol": self.symbol,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "clientOrderId": self.client_order_id,
-            "price": _text(self.price),
-            "origQty": _text(self.quantity),
-            "executedQty": _text(self.executed),
-            "origQuoteOrderQty": "0.00000000",
-            "cummulativeQuoteQty": _text(self.quote),
-            "status": self.status,
-            "timeInForce": self.time_in_force,
-            "type": self.type,
-            "side": self.side,
-            "stopPrice": _text(self.stop_price),
-            "icebergQty": "0.00000000",
-            "time": self.time,
-            "updateTime": self.update_time,
-            "isWorking": not self.waiting,
-            "workingTime": self.time,
-            "selfTradePreventionMode": "NONE",
-        }
-
-    def spot_placed(self) -> dict[str, Any]:
-        """As the spot API answers a new order (`FULL`)."""
-        fills = [
-            {
-                "price": _text(trade.price),
-                "qty": _text(trade.quantity),
-                "commission": _text(trade.commission),
-                "commissionAsset": trade.commission_asset,
-                "tradeId": trade.trade_id,
-            }
-            for trade in self.trades
-        ]
-        return {
-            "symbol": self.symbol,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "clientOrderId": self.client_order_id,
-            "transactTime": self.update_time,
-            "price": _text(self.price),
-            "origQty": _text(self.quantity),
-            "executedQty": _text(self.executed),
-            "origQuoteOrderQty": "0.00000000",
-            "cummulativeQuoteQty": _text(self.quote),
-            "status": self.status,
-            "timeInForce": self.time_in_force,
-            "type": self.type,
-            "side": self.side,
-            "workingTime": self.time,
-            "fills": fills,
-            "selfTradePreventionMode": "NONE",
-        }
-
-    def spot_cancelled(self, cancel_id: str, status: Status = Status.CANCELED) -> dict[str, Any]:
-        """As the spot API answers a cancel: the order's own id moves to `origClientOrderId`."""
-        return {
-            "symbol": self.symbol,
-            "origClientOrderId": self.client_order_id,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "clientOrderId": cancel_id,
-            "transactTime": self.update_time,
-            "price": _text(self.price),
-            "origQty": _text(self.quantity),
-            "executedQty": _text(self.executed),
-            "origQuoteOrderQty": "0.00000000",
-            "cummulativeQuoteQty": _text(self.quote),
-            "status": status,
-            "timeInForce": self.time_in_force,
-            "type": self.type,
-            "side": self.side,
-            "selfTradePreventionMode": "NONE",
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,37 +164,7 @@ class AlgoOrder:
         """Whether it can still trigger."""
         return self.status is AlgoStatus.NEW
 
-    def shown(self, status: AlgoStatus | None = None) -> dict[str, Any]:
-        """As the futures API writes it."""
-        return {
-            "algoId": self.algo_id,
-            "clientAlgoId": self.client_algo_id,
-            "algoType": "CONDITIONAL",
-            "orderType": self.type,
-            "symbol": self.symbol,
-            "side": self.side,
-            "positionSide": "BOTH",
-            "timeInForce": self.time_in_force,
-            "quantity": _text(self.quantity),
-            "algoStatus": status or self.status,
-            "actualOrderId": str(self.actual_order_id) if self.actual_order_id else "",
-            "triggerPrice": _text(self.trigger_price),
-            "price": _text(self.price),
-            "icebergQuantity": None,
-            "activatePrice": _text(self.activate_price) if self.activate_price else None,
-            "callbackRate": _text(self.callback_rate) if self.callback_rate else None,
-            "selfTradePreventionMode": "NONE",
-            "workingType": self.working_type,
-            "priceMatch": "NONE",
-            "closePosition": self.close_position,
-            "priceProtect": False,
-            "reduceOnly": self.reduce_only,
-            "createTime": self.time,
-            "updateTime": self.update_time,
-            "triggerTime": self.trigger_time,
-            "goodTillDate": 0,
-        }
 
-
-def _text(value: Decimal) -> str:
-    return format(value, "f")
+def new_client_id() -> str:
+    """An id for an order whose owner did not give one."""
+    return secrets.token_hex(11)

@@ -2,36 +2,37 @@
 
 from typing import Any
 
-from sandbox.venue.rest.request import Call, Handler
 from sandbox.venue.instruments import Market
-from sandbox.venue.market.pair import Listing
+from sandbox.venue.market.pair import TradingPair
 from sandbox.venue.refusal import Refused
+from sandbox.venue.rest.request import ApiRequest
+from sandbox.venue.rest.route import Handler
 
 DEPTH_LIMIT = 500
 MOST_DEPTH = 5000
 
 
-def ping(_: Call) -> Any:
+def ping(_: ApiRequest) -> Any:
     """GET ping."""
     return {}
 
 
-def server_time(call: Call) -> Any:
+def server_time(request: ApiRequest) -> Any:
     """GET time."""
-    return {"serverTime": call.exchange.clock.milliseconds()}
+    return {"serverTime": request.exchange.clock.milliseconds()}
 
 
 def exchange_info(market: Market) -> Handler:
     """GET exchangeInfo."""
 
-    def answer(call: Call) -> Any:
-        listings = call.exchange.listings[market]
+    def answer(request: ApiRequest) -> Any:
+        pairs = request.exchange.pairs[market]
         return {
             "timezone": "UTC",
-            "serverTime": call.exchange.clock.milliseconds(),
+            "serverTime": request.exchange.clock.milliseconds(),
             "rateLimits": [],
             "exchangeFilters": [],
-            "symbols": [one.instrument.exchange_info() for one in listings.values()],
+            "symbols": [one.instrument.exchange_info() for one in pairs.values()],
         }
 
     return answer
@@ -40,16 +41,16 @@ def exchange_info(market: Market) -> Handler:
 def depth(market: Market) -> Handler:
     """GET depth."""
 
-    def answer(call: Call) -> Any:
-        listing = call.exchange.listing(market, call.text("symbol"))
-        asked = call.number("limit")
+    def answer(request: ApiRequest) -> Any:
+        pair = request.exchange.pair(market, request.text("symbol"))
+        asked = request.number("limit")
         limit = DEPTH_LIMIT if asked is None else asked
         if not 1 <= limit <= MOST_DEPTH:
             raise Refused(-4021, f"{limit} is not valid depth limit.")
-        bids, asks = listing.snapshot(limit)
-        shown: dict[str, Any] = {"lastUpdateId": listing.last_update_id, "bids": bids, "asks": asks}
+        bids, asks = pair.snapshot(limit)
+        shown: dict[str, Any] = {"lastUpdateId": pair.last_update_id, "bids": bids, "asks": asks}
         if market is Market.USDM:
-            shown |= {"E": listing.last_event_ms, "T": listing.last_event_ms}
+            shown |= {"E": pair.last_event_ms, "T": pair.last_event_ms}
         return shown
 
     return answer
@@ -58,9 +59,9 @@ def depth(market: Market) -> Handler:
 def trades(market: Market) -> Handler:
     """GET trades: the outside market's, latest last."""
 
-    def answer(call: Call) -> Any:
-        listing = call.exchange.listing(market, call.text("symbol"))
-        prints = list(listing.prints)[-(call.number("limit") or DEPTH_LIMIT) :]
+    def answer(request: ApiRequest) -> Any:
+        pair = request.exchange.pair(market, request.text("symbol"))
+        prints = list(pair.prints)[-(request.number("limit") or DEPTH_LIMIT) :]
         return [
             {
                 "id": one["t"],
@@ -80,10 +81,10 @@ def trades(market: Market) -> Handler:
 def agg_trades(market: Market) -> Handler:
     """GET aggTrades: every trade stands for itself."""
 
-    def answer(call: Call) -> Any:
-        listing = call.exchange.listing(market, call.text("symbol"))
-        since, limit = call.number("startTime") or 0, call.number("limit") or DEPTH_LIMIT
-        prints = [one for one in listing.prints if one["T"] >= since][-limit:]
+    def answer(request: ApiRequest) -> Any:
+        pair = request.exchange.pair(market, request.text("symbol"))
+        since, limit = request.number("startTime") or 0, request.number("limit") or DEPTH_LIMIT
+        prints = [one for one in pair.prints if one["T"] >= since][-limit:]
         return [
             {
                 "a": one["t"],
@@ -116,55 +117,55 @@ def day_ticker(market: Market) -> Handler:
 
 
 def _per_symbol(market: Market, shown: Any) -> Handler:
-    def answer(call: Call) -> Any:
-        symbol = call.maybe_symbol(market)
+    def answer(request: ApiRequest) -> Any:
+        symbol = request.maybe_symbol(market)
         if symbol:
-            return shown(call.exchange.listing(market, symbol))
-        return [shown(one) for one in call.exchange.listings[market].values()]
+            return shown(request.exchange.pair(market, symbol))
+        return [shown(one) for one in request.exchange.pairs[market].values()]
 
     return answer
 
 
-def _quote(listing: Listing) -> dict[str, Any]:
-    bids, asks = listing.snapshot(1)
+def _quote(pair: TradingPair) -> dict[str, Any]:
+    bids, asks = pair.snapshot(1)
     bid, ask = bids[0] if bids else ("0", "0"), asks[0] if asks else ("0", "0")
     return {
-        "symbol": listing.symbol,
+        "symbol": pair.symbol,
         "bidPrice": bid[0],
         "bidQty": bid[1],
         "askPrice": ask[0],
         "askQty": ask[1],
-        **_time(listing),
+        **_time(pair),
     }
 
 
-def _time(listing: Listing) -> dict[str, int]:
+def _time(pair: TradingPair) -> dict[str, int]:
     # Only futures tell the time here, and ccxt takes a ticker with a time for a future.
-    return {"time": listing.last_event_ms} if listing.market is Market.USDM else {}
+    return {"time": pair.last_event_ms} if pair.market is Market.USDM else {}
 
 
-def _last(listing: Listing) -> str:
-    return format(listing.last_price or listing.mark or listing.instrument.start_price, "f")
+def _last(pair: TradingPair) -> str:
+    return format(pair.last_price or pair.mark or pair.instrument.start_price, "f")
 
 
-def _day(listing: Listing) -> dict[str, Any]:
-    quote, last = _quote(listing), _last(listing)
-    first = listing.prints[0]["p"] if listing.prints else last
+def _day(pair: TradingPair) -> dict[str, Any]:
+    quote, last = _quote(pair), _last(pair)
+    first = pair.prints[0]["p"] if pair.prints else last
     return quote | {
         "priceChange": str(float(last) - float(first)),
         "priceChangePercent": str(round((float(last) / float(first) - 1) * 100, 3)),
         "weightedAvgPrice": last,
         "prevClosePrice": first,
         "lastPrice": last,
-        "lastQty": listing.prints[-1]["q"] if listing.prints else "0",
+        "lastQty": pair.prints[-1]["q"] if pair.prints else "0",
         "openPrice": first,
-        "highPrice": max((one["p"] for one in listing.prints), key=float, default=last),
-        "lowPrice": min((one["p"] for one in listing.prints), key=float, default=last),
-        "volume": format(listing.volume, "f"),
-        "quoteVolume": str(float(listing.volume) * float(last)),
-        "openTime": listing.last_event_ms - 86_400_000,
-        "closeTime": listing.last_event_ms,
-        "firstId": listing.prints[0]["t"] if listing.prints else -1,
-        "lastId": listing.last_trade_id,
-        "count": len(listing.prints),
+        "highPrice": max((one["p"] for one in pair.prints), key=float, default=last),
+        "lowPrice": min((one["p"] for one in pair.prints), key=float, default=last),
+        "volume": format(pair.volume, "f"),
+        "quoteVolume": str(float(pair.volume) * float(last)),
+        "openTime": pair.last_event_ms - 86_400_000,
+        "closeTime": pair.last_event_ms,
+        "firstId": pair.prints[0]["t"] if pair.prints else -1,
+        "lastId": pair.last_trade_id,
+        "count": len(pair.prints),
     }

@@ -4,21 +4,23 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.venue import refusal
-from sandbox.venue.rest.request import Call
+from sandbox.venue.accounts.account import Account
+from sandbox.venue.accounts.balances import Position, maintenance_margin
 from sandbox.venue.instruments import BRACKETS, QUOTE, Market
-from sandbox.venue.accounts.account import Account, Position, maintenance_margin
-from sandbox.venue.refusal import Refused
 from sandbox.venue.matching.settlement import FEES
+from sandbox.venue.refusal import Refused
+from sandbox.venue.rest.request import ApiRequest
+from sandbox.venue.rest.usdm.shapes import trade_json
 
 SMALLEST = Decimal("0.00000001")
 MARKET = Market.USDM
 
 
-def account_v3(call: Call) -> Any:
+def account_v3(request: ApiRequest) -> Any:
     """GET account (v2 and v3): totals, the USDT asset, and the positions that are not flat."""
-    account = call.account
-    margin = call.exchange.margin(account)
-    now = call.exchange.clock.milliseconds()
+    account = request.account
+    margin = request.exchange.margin(account)
+    now = request.exchange.clock.milliseconds()
     available = _money(margin.available)
     asset = {
         "asset": QUOTE,
@@ -55,16 +57,16 @@ def account_v3(call: Call) -> Any:
         "availableBalance": available,
         "maxWithdrawAmount": available,
         "assets": [asset],
-        "positions": [_account_position(call, one) for one in _held(account)],
+        "positions": [_account_position(request, one) for one in _held(account)],
     }
 
 
-def balance(call: Call) -> Any:
+def balance(request: ApiRequest) -> Any:
     """GET balance (v2 and v3)."""
-    margin = call.exchange.margin(call.account)
+    margin = request.exchange.margin(request.account)
     return [
         {
-            "accountAlias": call.account.name,
+            "accountAlias": request.account.name,
             "asset": QUOTE,
             "balance": _money(margin.wallet),
             "crossWalletBalance": _money(margin.wallet),
@@ -72,28 +74,28 @@ def balance(call: Call) -> Any:
             "availableBalance": _money(margin.available),
             "maxWithdrawAmount": _money(margin.available),
             "marginAvailable": True,
-            "updateTime": call.exchange.clock.milliseconds(),
+            "updateTime": request.exchange.clock.milliseconds(),
         }
     ]
 
 
-def position_risk(call: Call) -> Any:
+def position_risk(request: ApiRequest) -> Any:
     """GET positionRisk (v2 and v3): positions that are not flat, or the one asked for."""
-    symbol = call.maybe_symbol(MARKET)
-    account = call.account
+    symbol = request.maybe_symbol(MARKET)
+    account = request.account
     held = [account.position(symbol)] if symbol else _held(account)
-    return [_position(call, one) for one in held]
+    return [_position(request, one) for one in held]
 
 
 def _held(account: Account) -> list[Position]:
     return [one for one in account.positions.values() if one.quantity]
 
 
-def _position(call: Call, position: Position) -> dict[str, Any]:
-    mark = call.exchange.marks[position.symbol]
+def _position(request: ApiRequest, position: Position) -> dict[str, Any]:
+    mark = request.exchange.marks[position.symbol]
     notional = position.quantity * mark
     initial = _money(abs(notional) / position.leverage)
-    orders = call.account.order_margin(position.symbol, mark)
+    orders = request.account.order_margin(position.symbol, mark)
     return {
         "symbol": position.symbol,
         "positionSide": "BOTH",
@@ -102,7 +104,7 @@ def _position(call: Call, position: Position) -> dict[str, Any]:
         "breakEvenPrice": _money(position.entry),
         "markPrice": _money(mark),
         "unRealizedProfit": _money(position.unrealised(mark)),
-        "liquidationPrice": _liquidation_price(call, position, mark),
+        "liquidationPrice": _liquidation_price(request, position, mark),
         "isolatedMargin": "0",
         "notional": _money(notional),
         "marginAsset": QUOTE,
@@ -120,25 +122,25 @@ def _position(call: Call, position: Position) -> dict[str, Any]:
     }
 
 
-def _liquidation_price(call: Call, position: Position, mark: Decimal) -> str:
+def _liquidation_price(request: ApiRequest, position: Position, mark: Decimal) -> str:
     if not position.quantity:
         return "0"
-    margin = call.exchange.margin(call.account)
+    margin = request.exchange.margin(request.account)
     # The move of this symbol alone that would use up the whole cushion above maintenance.
     price = mark - (margin.balance - margin.maintenance) / position.quantity
     return _money(price) if price > 0 else "0"
 
 
-def _account_position(call: Call, position: Position) -> dict[str, Any]:
-    shown = _position(call, position)
+def _account_position(request: ApiRequest, position: Position) -> dict[str, Any]:
+    shown = _position(request, position)
     shown["unrealizedProfit"] = shown.pop("unRealizedProfit")
     shown["isolated"] = False
     return shown
 
 
-def leverage_bracket(call: Call) -> Any:
+def leverage_bracket(request: ApiRequest) -> Any:
     """GET leverageBracket: the same steps for every symbol."""
-    symbol = call.maybe_symbol(MARKET)
+    symbol = request.maybe_symbol(MARKET)
     brackets = [
         {
             "bracket": number,
@@ -150,72 +152,72 @@ def leverage_bracket(call: Call) -> Any:
         }
         for number, one in enumerate(BRACKETS, start=1)
     ]
-    symbols = [symbol] if symbol else list(call.exchange.listings[MARKET])
+    symbols = [symbol] if symbol else list(request.exchange.pairs[MARKET])
     return [{"symbol": one, "notionalCoef": 1.0, "brackets": brackets} for one in symbols]
 
 
-def set_leverage(call: Call) -> Any:
+def set_leverage(request: ApiRequest) -> Any:
     """POST leverage."""
-    symbol, leverage = call.symbol(MARKET), call.number("leverage")
+    symbol, leverage = request.symbol(MARKET), request.number("leverage")
     if leverage is None:
         raise refusal.missing("leverage")
     if not 1 <= leverage <= BRACKETS[0].leverage:
         raise Refused(-4028, f"Leverage {leverage} is not valid")
-    call.account.position(symbol).leverage = leverage
+    request.account.position(symbol).leverage = leverage
     cap = max(one.cap for one in BRACKETS if one.leverage >= leverage)
     return {"leverage": leverage, "maxNotionalValue": str(int(cap)), "symbol": symbol}
 
 
-def set_margin_type(call: Call) -> Any:
+def set_margin_type(request: ApiRequest) -> Any:
     """POST marginType: the sandbox knows cross margin only."""
-    call.symbol(MARKET)
-    if call.text("marginType") == "CROSSED":
+    request.symbol(MARKET)
+    if request.text("marginType") == "CROSSED":
         raise Refused(-4046, "No need to change margin type.")
     raise Refused(-4048, "Margin type cannot be changed if there exists position.")
 
 
-def position_mode(_: Call) -> Any:
+def position_mode(_: ApiRequest) -> Any:
     """GET positionSide/dual: one-way."""
     return {"dualSidePosition": False}
 
 
-def set_position_mode(call: Call) -> Any:
+def set_position_mode(request: ApiRequest) -> Any:
     """POST positionSide/dual: one-way only."""
-    if call.flag("dualSidePosition"):
+    if request.flag("dualSidePosition"):
         raise Refused(-4067, "Position side cannot be changed if there exists open orders.")
     raise Refused(-4059, "No need to change position side.")
 
 
-def commission_rate(call: Call) -> Any:
+def commission_rate(request: ApiRequest) -> Any:
     """GET commissionRate."""
     maker, taker = FEES[MARKET]
-    return {"symbol": call.symbol(MARKET), "makerCommissionRate": str(maker), "takerCommissionRate": str(taker)}
+    return {"symbol": request.symbol(MARKET), "makerCommissionRate": str(maker), "takerCommissionRate": str(taker)}
 
 
-def user_trades(call: Call) -> Any:
+def user_trades(request: ApiRequest) -> Any:
     """GET userTrades."""
-    symbol = call.maybe_symbol(MARKET)
-    since, order_id, limit = call.number("startTime") or 0, call.number("orderId"), call.number("limit") or 500
+    symbol = request.maybe_symbol(MARKET)
+    since, order_id, limit = request.number("startTime") or 0, request.number("orderId"), request.number("limit") or 500
     found = [
         one
-        for (market, traded), trades_ in call.account.trades.items()
+        for (market, traded), trades_ in request.account.trades.items()
         if market is MARKET and (symbol is None or traded == symbol)
         for one in trades_
         if one.time >= since and (order_id is None or one.order_id == order_id)
     ]
-    return [one.usdm() for one in sorted(found, key=lambda one: one.trade_id)[-limit:]]
+    return [trade_json(one) for one in sorted(found, key=lambda one: one.trade_id)[-limit:]]
 
 
-def premium_index(call: Call) -> Any:
+def premium_index(request: ApiRequest) -> Any:
     """GET premiumIndex: the mark price is the mid."""
-    symbol = call.maybe_symbol(MARKET)
-    now = call.exchange.clock.milliseconds()
-    shown = [_premium(call, one, now) for one in ([symbol] if symbol else call.exchange.listings[MARKET])]
+    symbol = request.maybe_symbol(MARKET)
+    now = request.exchange.clock.milliseconds()
+    shown = [_premium(request, one, now) for one in ([symbol] if symbol else request.exchange.pairs[MARKET])]
     return shown[0] if symbol else shown
 
 
-def _premium(call: Call, symbol: str, now: int) -> dict[str, Any]:
-    mark = _money(call.exchange.marks[symbol])
+def _premium(request: ApiRequest, symbol: str, now: int) -> dict[str, Any]:
+    mark = _money(request.exchange.marks[symbol])
     eight_hours = 8 * 3600 * 1000
     return {
         "symbol": symbol,

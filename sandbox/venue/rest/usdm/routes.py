@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from sandbox.venue.rest.usdm import account
-from sandbox.venue.rest.usdm import orders
-from sandbox.venue.rest.request import Route, Routes
 from sandbox.venue.instruments import Market
 from sandbox.venue.rest.market_data import (
     agg_trades,
@@ -17,6 +14,8 @@ from sandbox.venue.rest.market_data import (
     server_time,
     trades,
 )
+from sandbox.venue.rest.route import Route, Routes
+from sandbox.venue.rest.usdm import account, algo_orders, orders
 
 MARKET = Market.USDM
 
@@ -42,12 +41,12 @@ _V1: Mapping[tuple[str, str], Route] = {
     ("POST", "batchOrders"): Route(orders.new_orders, weight=5, orders=5),
     ("DELETE", "batchOrders"): Route(orders.cancel_orders),
     ("POST", "countdownCancelAll"): Route(orders.count_down, weight=10),
-    ("POST", "algoOrder"): Route(orders.new_algo_order, weight=0, orders=1),
-    ("GET", "algoOrder"): Route(orders.get_algo_order),
-    ("DELETE", "algoOrder"): Route(orders.cancel_algo_order),
-    ("GET", "openAlgoOrders"): Route(orders.open_algo_orders, weight_without_symbol=40),
-    ("GET", "allAlgoOrders"): Route(orders.all_algo_orders, weight=5),
-    ("DELETE", "algoOpenOrders"): Route(orders.cancel_all_algo_orders),
+    ("POST", "algoOrder"): Route(algo_orders.new_algo_order, weight=0, orders=1),
+    ("GET", "algoOrder"): Route(algo_orders.get_algo_order),
+    ("DELETE", "algoOrder"): Route(algo_orders.cancel_algo_order),
+    ("GET", "openAlgoOrders"): Route(algo_orders.open_algo_orders, weight_without_symbol=40),
+    ("GET", "allAlgoOrders"): Route(algo_orders.all_algo_orders, weight=5),
+    ("DELETE", "algoOpenOrders"): Route(algo_orders.cancel_all_algo_orders),
     ("GET", "leverageBracket"): Route(account.leverage_bracket),
     ("POST", "leverage"): Route(account.set_leverage),
     ("POST", "marginType"): Route(account.set_margin_type),
@@ -69,5 +68,6 @@ ROUTES |= {
 ROUTES["GET", "/fapi/v2/ticker/price"] = Route(price_ticker(MARKET), signed=False)
 # Coin-margined futures are not offered; clients that load every market still ask for them.
 ROUTES["GET", "/dapi/v1/exchangeInfo"] = Route(
-    lambda call: {"timezone": "UTC", "serverTime": call.exchange.clock.milliseconds(), "symbols": []}, signed=False
+    lambda request: {"timezone": "UTC", "serverTime": request.exchange.clock.milliseconds(), "symbols": []},
+    signed=False,
 )

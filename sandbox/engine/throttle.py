@@ -34,7 +34,7 @@ class Backoff:
         return max(0.0, self.until - now)
 
 
-class Budget:
+class TokenBucket:
     """A token bucket: at most *per_second* on average, and *burst* at once."""
 
     def __init__(self, per_second: float, burst: float) -> None:

@@ -14,7 +14,7 @@ from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
 from sandbox.engine.ledger import Ledger, Order, OrderState
 from sandbox.engine.market import Side
-from sandbox.engine.pace import Backoff
+from sandbox.engine.throttle import Backoff
 
 LOOKUPS_PER_PASS = 20
 """How many vanished orders are looked up in one pass, so that a mass cancel does not become a flood of questions."""
@@ -25,7 +25,7 @@ SECONDS_UNTIL_LOST = 3.0
 _log = logging.getLogger(__name__)
 
 
-class Desk:
+class OrderEntry:
     """The way of one strategy to the venue; nothing else sends or cancels its orders."""
 
     def __init__(
