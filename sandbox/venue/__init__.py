@@ -4,8 +4,8 @@ Why it exists: a kill switch that was only ever tested against mocks was never t
 the killer cancels here, and both meet what a real venue does on a bad day (docs/sandbox.md).
 
 Reading order: `instruments` (what is traded), `orders` and `accounts` (who owns what), `market` (books, and what moves
-them), `matching` (what happens to an order), `rest` (Binance's paths), `faults` (breaking it), `venue` (all of it in one
-object), `http` (how it is reached).
+them), `matching` (what happens to an order), `faults` (breaking it), `rest` (Binance's paths), `venue` (all of it in
+one object), `http` (how it is reached).
 """
 
 

@@ -52,6 +52,8 @@ class Venue:
         self.liquidations = 0
         # Numbers the orders that the admin API places, so that their ids never repeat.
         self.seeded = 0
+        # How often everything was set back: requests from before a reset are dropped.
+        self.resets = 0
         self.replay = Replay(replay, self.exchange.pairs, self.clock, speed=speed, loop=loop) if replay else None
         driven = self.replay.head.symbol if self.replay else None
         perpetuals = self.exchange.pairs[Market.USDM]
@@ -106,6 +108,7 @@ class Venue:
 
     def reset(self) -> None:
         """Accounts back to their deposits, no order, no fault, no ban, no log; the market goes on."""
+        self.resets += 1
         self.faults.clear()
         self._forget_timers()
         self.exchange.reset()

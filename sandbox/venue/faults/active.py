@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from sandbox.venue.faults.kinds import KINDS, Fault, Faultable
+from sandbox.venue.faults.kinds import KINDS, Family, Fault, Faultable, Only
 from sandbox.venue.faults.spec import read
 
 
@@ -20,6 +21,8 @@ class ActiveFaults:
         self._symbols = symbols
         self._active: dict[int, Fault] = {}
         self._numbers = count(1)
+        # Account -> set at its next cancel; only those that somebody waits for.
+        self._next_cancel: dict[str, asyncio.Event] = {}
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -51,6 +54,7 @@ class ActiveFaults:
             return False
         if fault.timer:
             fault.timer.cancel()
+        fault.ended.set()
         kind = KINDS[fault.kind]
         if kind.end:
             kind.end(self._venue, fault)
@@ -62,23 +66,25 @@ class ActiveFaults:
         return True
 
     def clear(self) -> None:
-        """End all."""
+        """End all, and let nobody wait on."""
         for number in list(self._active):
             self.remove(number)
+        for account in list(self._next_cancel):
+            self.cancel_answered(account)
 
-    def meet(self, method: str, path: str, account: str | None) -> dict[str, Fault]:
+    def meet(
+        self, method: str, path: str, account: str | None, *, family: Family | None, places_orders: bool
+    ) -> dict[str, Fault]:
         """The faults that this request meets, one of a kind (the oldest); each is used up by one."""
         met: dict[str, Fault] = {}
+        sort = Only.CANCELS if method == "DELETE" else Only.NEW_ORDERS if places_orders else None
         for fault in self.active():
-            if not KINDS[fault.kind].per_request or fault.kind in met:
+            kind = KINDS[fault.kind]
+            if not kind.per_request or fault.kind in met or kind.only not in {None, sort}:
                 continue
-            if fault.account is not None and fault.account != account:
+            if fault.account not in {None, account} or fault.method not in {None, method}:
                 continue
-            if fault.path is not None and not path.startswith(fault.path):
-                continue
-            if fault.method is not None and fault.method != method:
-                continue
-            if fault.kind.startswith("cancel_") and method != "DELETE":
+            if fault.family not in {None, family} or not path.startswith(fault.path or ""):
                 continue
             met[fault.kind] = fault
             fault.applied += 1
@@ -88,6 +94,24 @@ class ActiveFaults:
                 if fault.left == 0:
                     self.remove(fault.number)
         return met
+
+    async def next_cancel(self, account: str, within_seconds: float) -> None:
+        """Wait until a cancel of the account is answered, or so long."""
+        event = self._next_cancel.setdefault(account, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                await event.wait()
+
+    @property
+    def awaits_cancels(self) -> bool:
+        """Whether somebody waits in `next_cancel`."""
+        return bool(self._next_cancel)
+
+    def cancel_answered(self, account: str | None) -> None:
+        """A cancel of the account was answered with success."""
+        event = self._next_cancel.pop(account or "", None)
+        if event is not None:
+            event.set()
 
     def _count(self, kind: str) -> None:
         self.applied[kind] = self.applied.get(kind, 0) + 1

@@ -1,6 +1,7 @@
 """What can go wrong on command.  Each fault lasts for a count of requests, for a time, or until it is taken away.
 
-Some change answers to requests (matched by account, path prefix and method), some change the market or the clock.
+Some change answers to requests (matched by account, path prefix, family and method), some change the market or the
+clock.
 """
 
 import asyncio
@@ -8,9 +9,28 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Protocol
 
 from sandbox.venue.instruments import Market
+
+
+class Family(StrEnum):
+    """Paths of one subject, in every market and version of the API."""
+
+    ORDERS = "orders"
+    """Placing, reading and cancelling orders of every book; executions."""
+    POSITIONS = "positions"
+    """Positions and balances."""
+    BOOK = "book"
+    """The order book, trades, tickers and mark prices."""
+
+
+class Only(StrEnum):
+    """Requests of one sort, of those that a fault matches."""
+
+    CANCELS = "cancels"
+    NEW_ORDERS = "new orders"
 
 
 class Faultable(Protocol):
@@ -37,12 +57,14 @@ class Fault:
     kind: str
     account: str | None
     path: str | None
+    family: Family | None
     method: str | None
     left: int | None
     until: float | None
     params: dict[str, Any]
     applied: int = 0
     timer: asyncio.TimerHandle | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def shown(self) -> dict[str, Any]:
         """As the admin API shows it."""
@@ -51,6 +73,7 @@ class Fault:
             "kind": self.kind,
             "account": self.account,
             "path": self.path,
+            "family": self.family,
             "method": self.method,
             "count_left": self.left,
             "seconds_left": None if self.until is None else round(max(0.0, self.until - time.monotonic()), 3),
@@ -63,11 +86,14 @@ class Fault:
 class Kind:
     """A kind of fault: its parameters with their defaults (None: must be given), and whether it is about requests.
 
-    Of those that `replace` each other the newest counts; when it ends, the one before it does again.
+    One that is not `counted` ends by time or by hand.  Of those that `replace` each other the newest counts; when it
+    ends, the one before it does again.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     per_request: bool = True
+    only: Only | None = None
+    counted: bool = True
     replace: bool = False
     begin: Callable[[Faultable, Fault], None] | None = None
     end: Callable[[Faultable, Fault], None] | None = None
@@ -98,8 +124,11 @@ KINDS: dict[str, Kind] = {
     "rate_limit": Kind({"status": 429, "retry_after": 1}),
     "reset": Kind({"applied": False}),
     "accept_then_timeout": Kind({"hold_seconds": 60.0}),
-    "cancel_late": Kind({"seconds": None}),
-    "cancel_partial": Kind({"n": 0, "ratio": 0.0}),
+    "hang": Kind(counted=False),
+    "order_late": Kind({"seconds": 0.03, "hold_seconds": 60.0}, only=Only.NEW_ORDERS),
+    "cancel_late": Kind({"seconds": None}, only=Only.CANCELS),
+    "cancel_partial": Kind({"n": 0, "ratio": 0.0}, only=Only.CANCELS),
+    "cancel_refused": Kind({"ids": [], "code": -2011}, only=Only.CANCELS),
     "stalled_feed": Kind(
         {"symbol": None, "market": ""}, per_request=False, begin=_stall(stalled=True), end=_stall(stalled=False)
     ),

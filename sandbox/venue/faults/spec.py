@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sandbox.venue.faults.kinds import KINDS, Fault, Kind
+from sandbox.venue.faults.kinds import KINDS, Family, Fault, Kind
 from sandbox.venue.instruments import Market
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -18,7 +18,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "applied": (bool,),
     "symbol": (str,),
     "market": (str,),
+    "ids": (list,),
+    "code": (int,),
 }
+
+
+_MATCHERS = ("account", "path", "method", "family")
 
 
 class FaultError(Exception):
@@ -32,14 +37,14 @@ def read(spec: Mapping[str, Any], number: int, *, accounts: Collection[str], sym
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None or not isinstance(name, str):
         raise FaultError(f"kind: one of {', '.join(KINDS)}")
-    account, path, method = (_text(given, field) for field in ("account", "path", "method"))
+    if not kind.per_request:
+        _about_no_request(given, name)
+    account, path, method, family = (_text(given, field) for field in _MATCHERS)
     if account is not None and account not in accounts:
         raise FaultError(f"account: no account {account!r}")
-    left, lasts = given.pop("count", None), given.pop("for_seconds", None)
-    if "seconds" not in kind.params:
-        lasts = given.pop("seconds", lasts)
-    if left is not None and (not isinstance(left, int) or left < 1):
-        raise FaultError("count: a whole number above 0")
+    if family not in {None, *Family}:
+        raise FaultError(f"family: one of {', '.join(Family)}")
+    left, lasts = _how_long(given, name, kind)
     params = _params(given, name, kind)
     if given:
         raise FaultError(f"{', '.join(map(str, given))}: {name} has no such field")
@@ -49,7 +54,33 @@ def read(spec: Mapping[str, Any], number: int, *, accounts: Collection[str], sym
     if lasts is not None and (not isinstance(lasts, int | float) or lasts <= 0):
         raise FaultError("for_seconds: a number above 0")
     until = None if lasts is None else time.monotonic() + lasts
-    return Fault(number, name, account, path, method and method.upper(), left, until, params)
+    return Fault(
+        number=number,
+        kind=name,
+        account=account,
+        path=path,
+        family=None if family is None else Family(family),
+        method=None if method is None else method.upper(),
+        left=left,
+        until=until,
+        params=params,
+    )
+
+
+def _how_long(given: dict[str, Any], name: str, kind: Kind) -> tuple[int | None, Any]:
+    """For how many requests, and for how many seconds (not checked yet)."""
+    left, lasts = given.pop("count", None), given.pop("for_seconds", None)
+    if left is not None and not kind.counted:
+        raise FaultError(f"count: {name} ends by time (for_seconds) or by hand")
+    if left is not None and (not isinstance(left, int) or left < 1):
+        raise FaultError("count: a whole number above 0")
+    return left, lasts if "seconds" in kind.params else given.pop("seconds", lasts)
+
+
+def _about_no_request(given: Mapping[str, Any], name: str) -> None:
+    for field in (*_MATCHERS, "count"):
+        if field in given:
+            raise FaultError(f"{field}: {name} is not about requests")
 
 
 def _text(given: dict[str, Any], name: str) -> str | None:
@@ -78,6 +109,8 @@ def _check(params: Mapping[str, Any], symbols: Collection[str]) -> None:
         raise FaultError(f"market: one of {', '.join(Market)}")
     if not 100 <= params.get("status", 500) <= 599:
         raise FaultError("status: an HTTP status")
+    if not all(isinstance(one, str | int) for one in params.get("ids", ())):
+        raise FaultError("ids: a list of order ids, the venue's or the client's")
     try:
         ratio = Decimal(str(params.get("ratio", 0)))
     except InvalidOperation:

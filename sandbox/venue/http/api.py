@@ -21,6 +21,7 @@ from sandbox.venue.rest.request import ApiRequest, parameters
 from sandbox.venue.rest.route import Route
 from sandbox.venue.venue import Venue
 
+OK = 200
 JSON = "application/json;charset=UTF-8"
 HTML = b"<html><head><title>%d</title></head><body><center><h1>The sandbox is out of order</h1></center></body></html>"
 SAID_5XX = {
@@ -74,24 +75,46 @@ class Api:
         except Refused as refused:
             return self._refuse(logged, refused, headers)
         arrived = Arrived(http, route, asks, logged, headers)
-        met = venue.faults.meet(http.method, path, logged.account) if venue.faults else {}
+        met = self._faults_met(arrived) if venue.faults else {}
         delay = venue.latency if route.signed else 0.0
-        if delay or met:
-            return await self._serve_badly(arrived, met, delay)
-        return self._answer(arrived)
+        response = await self._serve_badly(arrived, met, delay) if delay or met else self._answer(arrived)
+        if venue.faults.awaits_cancels and http.method == "DELETE" and logged.status == OK:
+            venue.faults.cancel_answered(logged.account)
+        return response
+
+    def _faults_met(self, arrived: Arrived) -> dict[str, Fault]:
+        route, logged = arrived.route, arrived.logged
+        return self._venue.faults.meet(
+            logged.method, logged.path, logged.account, family=route.family, places_orders=route.orders > 0
+        )
 
     async def _serve_badly(self, arrived: Arrived, met: Mapping[str, Fault], delay: float) -> web.StreamResponse:
         arrived.asks.cancels = cancel_faults(met, self._venue.later)
-        extra = met["latency"].params["seconds"] if "latency" in met else 0.0
+        resets = self._venue.resets
         # The base latency is a round trip: half of it passes before the order reaches the book.
-        if delay / 2 + extra:
-            await asyncio.sleep(delay / 2 + extra)
+        await self._wait(arrived, met, delay / 2)
+        if self._venue.resets != resets:
+            # What was on its way before a reset must not change what comes after it.
+            connection.hang_up(arrived.http)
+            return self._raw(arrived.logged, 0, b"", {})
         response = await self._falsified(arrived, met)
         if response is None:
             response = self._answer(arrived)
         if delay:
             await asyncio.sleep(delay / 2)
         return response
+
+    async def _wait(self, arrived: Arrived, met: Mapping[str, Fault], seconds: float) -> None:
+        """Let the time pass that a request needs to take effect."""
+        if fault := met.get("latency"):
+            seconds += fault.params["seconds"]
+        if seconds:
+            await asyncio.sleep(seconds)
+        if fault := met.get("hang"):
+            await fault.ended.wait()
+        if (fault := met.get("order_late")) and arrived.logged.account:
+            await self._venue.faults.next_cancel(arrived.logged.account, fault.params["hold_seconds"])
+            await asyncio.sleep(fault.params["seconds"])
 
     async def _falsified(self, arrived: Arrived, met: Mapping[str, Fault]) -> web.StreamResponse | None:
         """What a fault answers instead; None when none does."""
@@ -123,7 +146,7 @@ class Api:
             content: Any = arrived.route.handler(arrived.asks)
         except Refused as refused:
             return self._refuse(arrived.logged, refused, arrived.headers)
-        return self._raw(arrived.logged, 200, orjson.dumps(content), arrived.headers)
+        return self._raw(arrived.logged, OK, orjson.dumps(content), arrived.headers)
 
     def _refuse(self, logged: LoggedRequest, refused: Refused, headers: dict[str, str]) -> web.StreamResponse:
         logged.code = refused.code
@@ -134,7 +157,7 @@ class Api:
 
     def _raw(self, logged: LoggedRequest, status: int, body: bytes, headers: dict[str, str]) -> web.StreamResponse:
         self._log.answered(logged, status)
-        return web.Response(body=body, status=status or 200, headers=headers)
+        return web.Response(body=body, status=status or OK, headers=headers)
 
 
 async def _hold(http: web.BaseRequest, seconds: float) -> None:

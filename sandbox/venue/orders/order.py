@@ -85,6 +85,11 @@ class Order:
     trades: list[Trade] = field(default_factory=list)
 
     @property
+    def ids(self) -> tuple[str, str]:
+        """The venue's id and the client's."""
+        return str(self.order_id), self.client_order_id
+
+    @property
     def remaining(self) -> Decimal:
         """What is left to fill."""
         return self.quantity - self.executed
@@ -158,6 +163,11 @@ class AlgoOrder:
     # The normal order it became, if it did, and the best price seen since a trailing stop came alive.
     actual_order_id: int = 0
     extreme: Decimal | None = None
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The venue's id and the client's."""
+        return str(self.algo_id), self.client_algo_id
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,6 @@
 """One request as its handler sees it: its parameters read strictly, its account, and what faults do to its cancels."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -101,29 +101,31 @@ class ApiRequest:
             raise Refused(-4015, "Client order id is not valid.")
         return value
 
-    def cancel_order(self, order: Order) -> None:
-        """Cancel one order (or pretend to)."""
-        self.cancels.apply([lambda: self.exchange.cancel(order)], whole_book=False)
+    def cancel(self, order: Order) -> None:
+        """Cancel one order (or pretend to); raises Refused when a fault refuses it."""
+        self._refuse(order)
+        self.cancels.apply(self.exchange.cancel, [order], whole_book=False)
 
-    def cancel_all(self, orders: Iterable[Order]) -> None:
-        """Cancel many orders (or pretend to)."""
-        self.cancels.apply([_cancel(self.exchange, one) for one in orders], whole_book=True)
+    def cancel_all(self, orders: Iterable[Order]) -> list[Order]:
+        """Cancel many orders (or pretend to); gives those that are said to be cancelled."""
+        found = [one for one in orders if self.cancels.refusal(one) is None]
+        self.cancels.apply(self.exchange.cancel, found, whole_book=True)
+        return found
 
     def cancel_algo(self, algo: AlgoOrder) -> None:
-        """Cancel one conditional order (or pretend to)."""
-        self.cancels.apply([lambda: self.exchange.end_algo(algo)], whole_book=False)
+        """Cancel one conditional order (or pretend to); raises Refused when a fault refuses it."""
+        self._refuse(algo)
+        self.cancels.apply(self.exchange.end_algo, [algo], whole_book=False)
 
     def cancel_all_algos(self, algos: Iterable[AlgoOrder]) -> None:
         """Cancel many conditional orders (or pretend to)."""
-        self.cancels.apply([_end_algo(self.exchange, one) for one in algos], whole_book=True)
+        found = [one for one in algos if self.cancels.refusal(one) is None]
+        self.cancels.apply(self.exchange.end_algo, found, whole_book=True)
 
-
-def _cancel(exchange: Exchange, order: Order) -> Callable[[], None]:
-    return lambda: exchange.cancel(order)
-
-
-def _end_algo(exchange: Exchange, algo: AlgoOrder) -> Callable[[], None]:
-    return lambda: exchange.end_algo(algo)
+    def _refuse(self, order: Order | AlgoOrder) -> None:
+        refused = self.cancels.refusal(order)
+        if refused is not None:
+            raise refused
 
 
 def parameters(query: str, body: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """`POST /admin/orders`: many resting orders at once."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sandbox.venue.accounts.account import Account
@@ -34,7 +36,10 @@ def place_orders(venue: Venue, _: dict[str, str], body: dict[str, Any]) -> Answe
         raise AdminError("symbols: a list of traded symbols")
     if not isinstance(prefix, str) or not isinstance(distance, int | float) or not 0 < distance < 1:
         raise AdminError("prefix: a string; distance_ratio: between 0 and 1")
-    place = _place_algo if book == ALGO else _place
+    protects = {name: body.get(name, False) for name in ("reduce_only", "close_position")}
+    if not all(isinstance(one, bool) for one in protects.values()) or (any(protects.values()) and book != ALGO):
+        raise AdminError("reduce_only, close_position: true or false, for the book algo")
+    place = partial(_place_algo, protects) if book == ALGO else _place
     ids: list[int] = []
     for at in range(number):
         pair = venue.exchange.pairs[market][symbols[at % len(symbols)]]
@@ -67,7 +72,13 @@ def _place(venue: Venue, account: Account, pair: TradingPair, side: Side, client
 
 
 def _place_algo(
-    venue: Venue, account: Account, pair: TradingPair, side: Side, client_id: str, distance: Decimal
+    protects: Mapping[str, bool],
+    venue: Venue,
+    account: Account,
+    pair: TradingPair,
+    side: Side,
+    client_id: str,
+    distance: Decimal,
 ) -> int:
     # A stop waits on the other side of the market than a limit order: a buy above, a sell below.
     trigger, quantity = _terms(pair, side.opposite, distance)
@@ -79,10 +90,12 @@ def _place_algo(
         side=side,
         type="STOP_MARKET",
         time_in_force="GTC",
-        quantity=quantity,
+        quantity=Decimal(0) if protects["close_position"] else quantity,
         price=Decimal(0),
         trigger_price=trigger,
         working_type="CONTRACT_PRICE",
         time=0,
+        reduce_only=protects["reduce_only"],
+        close_position=protects["close_position"],
     )
     return venue.exchange.place_algo(account, algo).algo_id

@@ -96,7 +96,7 @@ def cancel_order(request: ApiRequest) -> Any:
     found = _find(request)
     if found is None or not found.is_open:
         raise refusal.unknown_order()
-    request.cancel_order(found)
+    request.cancel(found)
     return cancelled_json(found, request.optional("newClientOrderId") or new_client_id())
 
 
@@ -105,8 +105,7 @@ def cancel_open_orders(request: ApiRequest) -> Any:
     found = request.account.open_orders(MARKET, request.symbol(MARKET))
     if not found:
         raise refusal.unknown_order()
-    request.cancel_all(found)
-    return [cancelled_json(one, new_client_id()) for one in found]
+    return [cancelled_json(one, new_client_id()) for one in request.cancel_all(found)]
 
 
 def open_orders(request: ApiRequest) -> Any:

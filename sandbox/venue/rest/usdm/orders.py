@@ -121,7 +121,7 @@ def cancel_order(request: ApiRequest) -> Any:
     found = _find(request)
     if found is None or not found.is_open:
         raise refusal.unknown_order()
-    request.cancel_order(found)
+    request.cancel(found)
     return order_json(found, Status.CANCELED)
 
 
@@ -143,8 +143,12 @@ def cancel_orders(request: ApiRequest) -> Any:
         found = request.account.find(MARKET, symbol, number, client_id)
         if found is None or not found.is_open:
             answers.append({"code": -2011, "msg": "Unknown order sent."})
+            continue
+        try:
+            request.cancel(found)
+        except Refused as refused:
+            answers.append({"code": refused.code, "msg": refused.message})
         else:
-            request.cancel_order(found)
             answers.append(order_json(found, Status.CANCELED))
     return answers
 
