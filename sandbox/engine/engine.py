@@ -15,6 +15,8 @@ from sandbox.engine.faults.venue_admin import VenueAdmin
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
+from sandbox.engine.market import venue_symbol
+from sandbox.engine.recording import replayed_symbol
 from sandbox.engine.state_file import StateFile
 from sandbox.engine.strategies import Assignment
 from sandbox.engine.trader import Trader
@@ -55,11 +57,6 @@ class Filter:
             and self.symbol in {None, trader.assignment.symbol, venue_symbol(trader.assignment.symbol)}
             and self.venue in {None, trader.venue}
         )
-
-
-def venue_symbol(symbol: str) -> str:
-    """Write ``BTC/USDT:USDT`` as Binance does: ``BTCUSDT``."""
-    return symbol.partition(":")[0].replace("/", "")
 
 
 class Engine:
@@ -129,16 +126,29 @@ class Engine:
 
     async def run(self) -> None:
         """Trade until cancelled; then take the resting orders back and release the connections."""
-        jobs = [self._forever("heartbeat", self._beat)]
-        jobs += [self._forever("market", feed.run) for feed in self._feeds.values()]
-        for trader in self.traders.values():
-            jobs += [self._forever(trader.name, trader.watch), self._forever(trader.name, trader.trade)]
         try:
             async with asyncio.TaskGroup() as group:
-                for job in jobs:
-                    group.create_task(job)
+                group.create_task(self._forever("heartbeat", self._beat))
+                await self._follow_recording()
+                for feed in self._feeds.values():
+                    group.create_task(self._forever("market", feed.run))
+                for trader in self.traders.values():
+                    group.create_task(self._forever(trader.name, trader.watch))
+                    group.create_task(self._forever(trader.name, trader.trade))
         finally:
             await self.leave()
+
+    async def _follow_recording(self) -> None:
+        """Before anything is traded: move every strategy to the symbol that the venue replays, if it replays one."""
+        symbol = await replayed_symbol(self._venue_url)
+        if symbol is None or symbol in self._feeds:
+            return
+        _log.warning("the venue replays %s: all strategies trade it instead of %s", symbol, ", ".join(self._feeds))
+        feed = Feed(Exchange(self._venue_url, "", "", symbol))
+        await asyncio.gather(*(old.exchange.close() for old in self._feeds.values()))
+        self._feeds = {symbol: feed}
+        for trader in self.traders.values():
+            trader.move(symbol, feed)
 
     async def _forever(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start *work* again when it breaks: a fault of ours must not leave a strategy unwatched."""

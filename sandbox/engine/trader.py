@@ -6,7 +6,7 @@ Watching goes on in every state, so that what is told is true while the strategy
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from time import monotonic
@@ -108,6 +108,12 @@ class Trader:
     def priced_after(self, moment: float) -> bool:
         """Say whether the newest price was read after *moment* (monotonic clock)."""
         return self._feed.latest is not None and self._feed.latest.at > moment
+
+    def move(self, symbol: str, feed: Feed) -> None:
+        """Trade another symbol; only before `watch` has begun."""
+        self.assignment = replace(self.assignment, symbol=symbol)
+        self._exchange.symbol = self._reporter.symbol = symbol
+        self._feed = feed
 
     async def watch(self) -> None:
         """Read the account, tell what it is worth, and keep the ledger true; until cancelled."""

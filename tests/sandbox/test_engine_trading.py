@@ -183,9 +183,9 @@ def test_parameters_change_what_it_does(engine, killer):
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
-        ("/control/parameters", {"strategy": "x", "parameters": {"quantity": "1"}}, 404, "strategy"),
+        ("/control/parameters", {"strategy": "x", "parameters": {"notional": "1"}}, 404, "strategy"),
         ("/control/parameters", {"strategy": "mm-btc"}, 400, "parameters"),
-        ("/control/parameters", {"strategy": "mm-btc", "parameters": {"quantity": "9"}}, 422, "parameters.quantity"),
+        ("/control/parameters", {"strategy": "mm-btc", "parameters": {"notional": "9"}}, 422, "parameters.notional"),
         ("/control/parameters", {"strategy": "mm-btc", "parameters": {"hue": "9"}}, 422, "parameters.hue"),
         ("/control/pause", b"{", 400, "body"),
         ("/control/pause", [], 400, "body"),

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.engine import main
 from tests.engine_fixtures import TOKEN, running_engine, until
+from tests.sandbox.recording import write_recording
 from tests.sandbox_fixtures import running_venue, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
@@ -158,11 +159,16 @@ def test_an_engine_started_before_its_venue_waits_for_it(tmp_path, venue):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    recording = write_recording(tmp_path / "eth.gz", "ETHUSDT", price="3100")
     with running_engine(f"http://127.0.0.1:{port}", venue, tmp_path) as engine:
         assert engine.status("mm-btc")["equity"] is None
         until(lambda: engine.events("heartbeat", strategy="mm-btc"))
-        with running_venue(args=["--port", str(port)]) as late:
+        engine.do("POST", "/control/pause", {"strategy": "trend-btc"})
+        with running_venue(args=["--port", str(port), "--replay", str(recording), "--loop"]) as late:
             quoting(late)
+            until(lambda: engine.status("trend-btc")["equity"])
+            assert engine.status("trend-btc")["state"] == "paused"
+            assert engine.status("trend-btc")["symbol"] == "ETH/USDT:USDT"
 
 
 def test_a_killed_engine_takes_its_orders_back_and_does_not_trade_through_a_halt(tmp_path):

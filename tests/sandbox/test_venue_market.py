@@ -212,7 +212,7 @@ def test_a_capture_without_loop_ends_and_says_that_the_market_stands_still(tmp_p
     [
         ([], "no depth snapshot"),
         (["1 {}"], "no depth snapshot"),
-        (tiny_capture("FOOUSDT"), "not a symbol of this venue"),
+        (tiny_capture("FOOUSDT"), "FOOUSDT is not a symbol of this venue, which trades BTCUSDT, ETHUSDT"),
     ],
 )
 def test_what_is_not_a_capture_is_refused_with_the_reason(tmp_path, lines, why):

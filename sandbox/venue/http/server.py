@@ -48,8 +48,13 @@ class Server:
         return _json({"code": -5000, "msg": f"Path {path}, Method {request.method} is invalid"}, 404)
 
     def _health(self) -> web.Response:
-        dead = self._venue.failed()
-        return _json({"ok": dead is None, "market": "moving" if dead is None else repr(dead)}, 503 if dead else 200)
+        dead, replay = self._venue.failed(), self._venue.replay
+        shown = {
+            "ok": dead is None,
+            "market": "moving" if dead is None else repr(dead),
+            "replays": replay.head.symbol if replay else None,
+        }
+        return _json(shown, 503 if dead else 200)
 
     async def _administer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         refused = self._may_not_administer(request)

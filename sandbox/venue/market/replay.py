@@ -75,7 +75,8 @@ class Replay:
         self._clock = clock
         missing = [market for market in Market if self.head.symbol not in pairs[market]]
         if missing:
-            raise CaptureError(f"{path}: {self.head.symbol} is not a symbol of this venue")
+            traded = ", ".join(pairs[self.head.market])
+            raise CaptureError(f"{path}: {self.head.symbol} is not a symbol of this venue, which trades {traded}")
         self._native = pairs[self.head.market][self.head.symbol]
         self._other = next(pairs[market][self.head.symbol] for market in Market if market is not self.head.market)
         # A spot recording has finer prices and quantities than the perpetual's grid, which is refined to fit them.
