@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("ANDON_REPLAY", ""),
         help="capture to replay (default: $ANDON_REPLAY, else a walk)",
     )
-    add("--speed", type=_positive, default=1.0, help="how much faster than recorded (default %(default)s)")
+    add("--speed", type=_positive, default=1.0, help="how much faster the market moves (default %(default)s)")
     add("--loop", action="store_true", help="start the capture over when it ends")
     add("--seed", type=int, default=1, help="seed of the walk (default %(default)s)")
     add("--latency-ms", type=float, default=0.0, help="round trip added to every signed request (default %(default)s)")

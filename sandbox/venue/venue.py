@@ -47,6 +47,7 @@ class Venue:
         self.latency = latency
         self.stream_backlog = stream_backlog
         self.seed = seed
+        self._speed = speed
         self.request_log = RequestLog()
         self.countdowns = Countdowns(self.exchange)
         self.liquidations = 0
@@ -67,7 +68,7 @@ class Venue:
 
     def start(self) -> None:
         """Let the market move."""
-        jobs = [walk(self._walks, self.clock), self.market_stream.ping(), self._liquidate()]
+        jobs = [walk(self._walks, self.clock, speed=self._speed), self.market_stream.ping(), self._liquidate()]
         if self.replay:
             jobs.append(self.replay.run())
         self._tasks = [asyncio.ensure_future(job) for job in jobs]

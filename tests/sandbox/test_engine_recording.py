@@ -11,8 +11,6 @@ from tests.sandbox_fixtures import running_venue
 PRICE = 3100
 SYMBOL = "ETH/USDT:USDT"
 
-pytestmark = pytest.mark.stack
-
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):

@@ -1,5 +1,7 @@
 """The whole engine on a real venue: it trades, tells what it does, and stops when it is told to."""
 
+import itertools
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -8,8 +10,6 @@ from tests.engine_fixtures import STRATEGIES, check_event, running_engine, schem
 from tests.sandbox_fixtures import running_venue, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
-
-pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def venue():
 @pytest.fixture(scope="module")
 def engine(venue, tmp_path_factory):
     with running_engine(venue.url, venue, tmp_path_factory.mktemp("engine")) as running:
+        running.quote_quickly()
         until(lambda: running.status("mm-btc")["open_orders"] == 2)
         yield running
 
@@ -80,9 +81,11 @@ def test_everything_it_tells_is_what_the_page_says(engine):
 
 
 def test_states_are_told_often(engine):
-    last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 5, seconds=10)
-    until(lambda: len(engine.events("heartbeat", strategy="mm-btc", after=last)) >= 3, seconds=10)
+    for kind, count in (("equity", 5), ("heartbeat", 3)):
+        until(lambda kind=kind, count=count: len(engine.events(kind, strategy="mm-btc")) >= count)
+        times = [datetime.fromisoformat(one["time"]) for one in engine.events(kind, strategy="mm-btc")]
+        gaps = sorted((after - before).total_seconds() for before, after in itertools.pairwise(times))
+        assert gaps[len(gaps) // 2] < 1
 
 
 def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):
@@ -93,7 +96,7 @@ def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):
     assert answer["stored"] is True
     assert orders_at(venue) == 2  # they are left to whoever paused it
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 8)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4)
     assert {account: sends(venue, account) for account in sent} == sent
     assert engine.events("heartbeat", strategy="mm-btc")[-1]["state"] == "paused"
 
@@ -290,7 +293,7 @@ def test_an_engine_that_ignores_the_pause_says_paused_and_trades_on(venue, engin
     sent = sends(venue)
     engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.0003"}})
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 6)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 3)
     assert sends(venue) == sent
 
 

@@ -19,11 +19,27 @@ from sandbox.venue.market.replay import CaptureError, Replay, read_head
 from sandbox.venue.market.stream import MarketStream, Subscriber
 from sandbox.venue.matching.exchange import Exchange
 from sandbox.venue.orders.order import Side
+from tests.sandbox.recording import write_recording
 from tests.sandbox.venue_rig import BTC, Recorder, Rig
 from tests.sandbox_fixtures import SPOT_CAPTURE, USDM_CAPTURE
 
 D = Decimal
-needs_data = pytest.mark.skipif(not USDM_CAPTURE.exists(), reason="the shared recordings are not on this machine")
+# Recording -> its market, how many depth updates it shows, and how many trades it holds.
+RECORDINGS = {
+    "generated": (Market.USDM, 50, 79),
+    str(USDM_CAPTURE): (Market.USDM, 6547, 21313),
+    str(SPOT_CAPTURE): (Market.SPOT, 3449, 9757),
+}
+
+
+@pytest.fixture(params=RECORDINGS, ids=["generated", "usdm", "spot"])
+def recording(request, tmp_path) -> Path:
+    """A small recording, and where they are on this machine, real ones."""
+    if request.param == "generated":
+        return write_recording(tmp_path / "generated", BTC, price="61800", seconds=10)
+    if not Path(request.param).exists():
+        pytest.skip("the shared recordings are not on this machine")
+    return Path(request.param)
 
 
 class Follower:
@@ -80,13 +96,9 @@ def play(replay: Replay, most: int | None = None) -> None:
         replay.apply(recorded, int(recorded.moment))
 
 
-@needs_data
-@pytest.mark.parametrize(
-    ("path", "market", "depths", "trades"),
-    [(USDM_CAPTURE, Market.USDM, 6547, 21313), (SPOT_CAPTURE, Market.SPOT, 3449, 9757)],
-)
-def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(path, market, depths, trades):
-    exchange, replay, publisher = replaying(path)
+def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(recording):
+    market, depths, trades = RECORDINGS.get(str(recording), RECORDINGS["generated"])
+    exchange, replay, publisher = replaying(recording)
     assert replay.head.market is market
     play(replay)
     for each in Market:
@@ -104,10 +116,8 @@ def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(pa
     assert replay.malformed == 0
 
 
-@needs_data
-@pytest.mark.parametrize("path", [USDM_CAPTURE, SPOT_CAPTURE])
-def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(path):
-    _, replay, publisher = replaying(path)
+def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(recording):
+    _, replay, publisher = replaying(recording)
     first = {market: (dict(one.book.bids), dict(one.book.asks)) for (market, _), one in publisher.followers.items()}
     play(replay, 4000)
     replay.rewind()
@@ -120,24 +130,22 @@ def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(path):
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-@needs_data
-def test_recorded_numbers_and_prices_are_shown_as_they_were():
-    _, replay, _ = replaying(USDM_CAPTURE)
+def test_recorded_numbers_and_prices_are_shown_as_they_were(recording):
     recorder = Recorder()
     exchange = Exchange(catalogue(), (), VenueClock(), recorder)
-    replay = Replay(USDM_CAPTURE, exchange.pairs, exchange.clock)
+    replay = Replay(recording, exchange.pairs, exchange.clock)
     recorded = [one for one in itertools.islice(replay.events(), 500) if one.kind == "depth"][1]
     play(replay, 500)
-    shown = recorder.of(Market.USDM, "depth")[1]
-    assert {name: shown[name] for name in ("U", "u", "pu")} == {name: recorded.data[name] for name in ("U", "u", "pu")}
+    shown = recorder.of(replay.head.market, "depth")[1]
+    numbers = {"U", "u", "pu"} if replay.head.market is Market.USDM else {"U", "u"}
+    assert {name: shown[name] for name in numbers} == {name: recorded.data[name] for name in numbers}
     assert [list(one) for one in shown["b"]] == recorded.data["b"]
 
 
-@needs_data
-def test_recorded_times_are_moved_to_now_and_keep_their_intervals():
+def test_recorded_times_are_moved_to_now_and_keep_their_intervals(recording):
     recorder = Recorder()
     exchange = Exchange(catalogue(), (), VenueClock(), recorder)
-    replay = Replay(USDM_CAPTURE, exchange.pairs, exchange.clock, speed=10)
+    replay = Replay(recording, exchange.pairs, exchange.clock, speed=10)
     started = exchange.clock.milliseconds()
 
     async def watch() -> None:

@@ -93,9 +93,9 @@ def _above(centre: int) -> list[int]:
     return near + [(coarse + far) * FAR_SPACING for far in range(1, FAR_LEVELS + 1)]
 
 
-async def walk(walks: Sequence[Walk], clock: VenueClock) -> None:
+async def walk(walks: Sequence[Walk], clock: VenueClock, *, speed: float = 1.0) -> None:
     """Step every walk in turn for ever, spread over the step so that the loop is never busy for long."""
-    pause = STEP_SECONDS / max(1, len(walks))
+    pause = STEP_SECONDS / speed / max(1, len(walks))
     while True:
         for one in walks:
             one.step(clock.milliseconds())
