@@ -9,12 +9,13 @@ from decimal import Decimal
 from time import monotonic
 
 from sandbox.engine.events import Reporter
-from sandbox.engine.exchange import Exchange, Failure, VenueError, VenueOrder, VenueTrade
+from sandbox.engine.exchange import Exchange, VenueOrder, VenueTrade
 from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
 from sandbox.engine.ledger import Ledger, Order, OrderState
 from sandbox.engine.market import Side
 from sandbox.engine.throttle import Backoff
+from sandbox.engine.venue_error import Failure, VenueError
 
 LOOKUPS_PER_PASS = 20
 """How many vanished orders are looked up in one pass, so that a mass cancel does not become a flood of questions."""

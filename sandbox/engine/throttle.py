@@ -1,6 +1,6 @@
 """How fast the engine may go: it waits longer after every failure of the venue, and never sends orders in a flood."""
 
-from sandbox.engine.exchange import Failure, VenueError
+from sandbox.engine.venue_error import Failure, VenueError
 
 FIRST_SECONDS = 0.25
 LONGEST_SECONDS = 8.0

@@ -12,7 +12,7 @@ from decimal import Decimal
 from time import monotonic
 
 from sandbox.engine.events import Reporter
-from sandbox.engine.exchange import AccountReading, Exchange, Failure, VenueError
+from sandbox.engine.exchange import AccountReading, Exchange
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
@@ -22,6 +22,7 @@ from sandbox.engine.order_entry import OrderEntry
 from sandbox.engine.strategies import Assignment
 from sandbox.engine.strategies.strategy import Cancel, CloseParent, Intent, OpenParent, Place, View
 from sandbox.engine.throttle import Backoff, TokenBucket
+from sandbox.engine.venue_error import Failure, VenueError
 
 WATCH_SECONDS = 0.25
 RECONCILE_SECONDS = 1.0

@@ -3,8 +3,9 @@
 import ccxt
 import pytest
 
-from sandbox.engine.exchange import Failure, VenueError, classify
+from sandbox.engine.exchange import classify
 from sandbox.engine.throttle import Backoff, TokenBucket
+from sandbox.engine.venue_error import Failure, VenueError
 
 URL = "http://127.0.0.1:8710/fapi/v1/order?symbol=BTCUSDT&timestamp=1&signature=abcdef"
 

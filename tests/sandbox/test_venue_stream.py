@@ -1,4 +1,4 @@
-"""The public market stream over the wire: snapshots, sequence, pings, venue times, and what faults do to it."""
+"""The public market stream over HTTP: snapshots, sequence, pings, venue times, and what faults do to it."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""A venue without its wire: real exchange, real books, moved by hand."""
+"""A venue without HTTP: real exchange, real books, moved by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
