@@ -21,7 +21,7 @@ def venue():
 @pytest.fixture(scope="module")
 def engine(venue, tmp_path_factory):
     with running_engine(venue.url, venue, tmp_path_factory.mktemp("engine")) as running:
-        running.quote_quickly()
+        running.quote_steadily()
         until(lambda: running.status("mm-btc")["open_orders"] == 2)
         yield running
 
@@ -95,8 +95,10 @@ def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):
     assert answer["matched"] == 3
     assert answer["stored"] is True
     assert orders_at(venue) == 2  # they are left to whoever paused it
+    engine.set_parameters(half_spread_ratio="0.02")  # now it would want other quotes
     last = engine.last_seq()
     until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4)
+    engine.set_parameters(half_spread_ratio="0.0003")
     assert {account: sends(venue, account) for account in sent} == sent
     assert engine.events("heartbeat", strategy="mm-btc")[-1]["state"] == "paused"
 
@@ -158,20 +160,20 @@ def test_reduce_only_takes_back_what_adds_and_sends_only_what_reduces(engine, ki
     until(lambda: held(engine) == Decimal("0.03"))
     engine.do("POST", "/control/resume", {"strategy": "mm-btc"})
     until(lambda: engine.status("mm-btc")["open_orders"] == 2)
+    last = engine.last_seq()
     engine.do("POST", "/control/reduce-only", {"strategy": "mm-btc"})
     assert all(order["reduceOnly"] for order in killer.fetch_open_orders(SYMBOL))
     until(lambda: any(order["reduceOnly"] for order in killer.fetch_open_orders(SYMBOL)))
-    beats = until(lambda: [one for one in engine.events("heartbeat") if one["state"] == "reduce_only"])
+    beats = until(lambda: [one for one in engine.events("heartbeat", after=last) if one["state"] == "reduce_only"])
+    engine.set_parameters(half_spread_ratio="0.001")  # it wants another quote, so that one is sent after that beat
     sent = until(lambda: engine.events("order_sent", strategy="mm-btc", after=beats[0]["seq"] - 1))
+    engine.set_parameters(half_spread_ratio="0.0003")
     assert {(one["side"], one["reduce_only"]) for one in sent} == {("sell", True)}
     assert sum(Decimal(str(order["remaining"])) for order in killer.fetch_open_orders(SYMBOL)) <= held(engine)
 
 
 def test_parameters_change_what_it_does(engine, killer):
-    changed = engine.do(
-        "POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.02"}}
-    )
-    assert changed["parameters"]["half_spread_ratio"] == "0.02"
+    assert engine.set_parameters(half_spread_ratio="0.02")["half_spread_ratio"] == "0.02"
     try:
         until(
             lambda: any(
@@ -180,7 +182,7 @@ def test_parameters_change_what_it_does(engine, killer):
             )
         )
     finally:
-        engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.0003"}})
+        engine.set_parameters(half_spread_ratio="0.0003")
 
 
 @pytest.mark.parametrize(
@@ -285,13 +287,13 @@ def test_an_engine_that_ignores_the_pause_says_paused_and_trades_on(venue, engin
     answer = engine.do("POST", "/control/pause", {"strategy": "mm-btc"})
     assert answer["strategies"] == {"mm-btc": {"state": "paused"}}
     sent = sends(venue)
-    engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.001"}})
+    engine.set_parameters(half_spread_ratio="0.001")
     until(lambda: sends(venue) > sent + 1)
     assert engine.status("mm-btc")["state"] == "paused"
     engine.do("DELETE", "/faults", kind="ignore_pause")
     engine.do("POST", "/control/pause", {"strategy": "mm-btc"})
     sent = sends(venue)
-    engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.0003"}})
+    engine.set_parameters(half_spread_ratio="0.0003")
     last = engine.last_seq()
     until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 3)
     assert sends(venue) == sent

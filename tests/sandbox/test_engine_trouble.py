@@ -24,7 +24,7 @@ def venue():
 @pytest.fixture(scope="module")
 def engine(venue, tmp_path_factory):
     with running_engine(venue.url, venue, tmp_path_factory.mktemp("engine")) as running:
-        running.quote_quickly()
+        running.quote_steadily()
         quoting(venue)
         yield running
 
