@@ -1,1 +1,1 @@
-"""The embedded default world: a simulated venue, a small trading engine that trades on it, and a stand-in pager."""
+"""A stack without an exchange runs on these: a simulated venue, a small engine that trades on it, a stand-in pager."""

@@ -143,7 +143,7 @@ def _payload_faults(payload: Any) -> list[str]:
     return faults
 
 
-class Desk:
+class Server:
     """The HTTP side of a pager."""
 
     def __init__(self, pager: Pager) -> None:
@@ -246,7 +246,7 @@ class Desk:
         return web.json_response({"pages": pages, "incidents": incidents})
 
     async def forget(self, _: web.Request) -> web.Response:
-        """Start with a clean desk."""
+        """Forget all pages and incidents."""
         self._pager.pages.clear()
         self._pager.incidents.clear()
         return web.json_response({"pages": [], "incidents": []})
@@ -376,7 +376,7 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(host: str, port: int) -> int:
-    runner = web.AppRunner(Desk(Pager()).application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(Server(Pager()).application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     bound = runner.addresses[0]

@@ -68,6 +68,15 @@ class RunningEngine:
     def status(self, strategy: str) -> dict[str, Any]:
         return self.do("GET", "/status", strategy=strategy)["strategies"][strategy]
 
+    def set_parameters(self, **parameters: str) -> dict[str, Any]:
+        """Change parameters of mm-btc; all of them, as they are then."""
+        answer = self.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": parameters})
+        return answer["parameters"]
+
+    def quote_steadily(self) -> None:
+        """Let mm-btc put a missing quote back after 0.2 s, not 1 s, and leave it while the price walks a little."""
+        self.set_parameters(requote_seconds="0.2", requote_ratio="0.0005")
+
     def events(self, *kinds: str, strategy: str | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Events with a `seq` above *after*, oldest first."""
         if not self.events_file.exists():

@@ -19,7 +19,7 @@ from sandbox.engine.delivery import Delivery
 from sandbox.engine.engine import Credentials, Engine
 from sandbox.engine.events import EventQueue
 from sandbox.engine.state_file import StateFile
-from sandbox.engine.strategies import SEATS, Seat
+from sandbox.engine.strategies import ASSIGNMENTS, Assignment
 
 KEY_NAME = "engine"
 DEFAULT_EVENTS_TOKEN = Path("secrets/events_token")
@@ -110,7 +110,7 @@ def read_token(path: Path, option: str) -> str:
     return token
 
 
-def read_credentials(path: Path, seats: Sequence[Seat]) -> dict[str, Credentials]:
+def read_credentials(path: Path, assignments: Sequence[Assignment]) -> dict[str, Credentials]:
     """Read the key named ``engine`` of every account that a strategy trades on; raises `OptionsError`."""
     try:
         accounts = json.loads(path.read_text(encoding="utf-8"))["accounts"]
@@ -124,9 +124,11 @@ def read_credentials(path: Path, seats: Sequence[Seat]) -> dict[str, Credentials
         raise OptionsError(f"--accounts: {path} cannot be read ({error.strerror}); `make secrets` makes it") from error
     except (ValueError, KeyError, TypeError) as error:
         raise OptionsError(f"--accounts: {path} does not have the shape that docs/sandbox.md gives") from error
-    for seat in seats:
-        if seat.account not in keys:
-            raise OptionsError(f"--accounts: {path} has no account {seat.account!r} with a key named {KEY_NAME!r}")
+    for assignment in assignments:
+        if assignment.account not in keys:
+            raise OptionsError(
+                f"--accounts: {path} has no account {assignment.account!r} with a key named {KEY_NAME!r}"
+            )
     return keys
 
 
@@ -148,8 +150,8 @@ async def run(options: Options) -> None:
         venue=options.venue_name,
         venue_url=options.venue_url,
         venue_admin_token=admin_token,
-        seats=SEATS,
-        credentials=read_credentials(options.accounts, SEATS),
+        assignments=ASSIGNMENTS,
+        credentials=read_credentials(options.accounts, ASSIGNMENTS),
         events=events,
         state_file=StateFile(options.state_file),
         clock=utc_now,

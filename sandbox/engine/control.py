@@ -191,8 +191,8 @@ def _described(trader: Trader) -> dict[str, Any]:
     return {
         "state": trader.gate.state.value,
         "venue": trader.venue,
-        "account": trader.seat.account,
-        "symbol": trader.seat.symbol,
+        "account": trader.assignment.account,
+        "symbol": trader.assignment.symbol,
         "position": plain(trader.position) if reading is not None else None,
         "open_orders": len(trader.working()),
         "equity": plain(reading.margin_balance) if reading is not None else None,
@@ -204,10 +204,10 @@ def _metrics(engine: Engine, delivery: Delivery) -> str:
     """Write the engine's own few series; what it trades is told by events, not here."""
     traders = engine.traders.values()
     per_strategy: list[tuple[str, str, str, Callable[[Trader], int]]] = [
-        ("orders_sent_total", "counter", "Orders sent to the venue.", lambda one: one.desk.sent),
-        ("orders_rejected_total", "counter", "Orders that the venue refused.", lambda one: one.desk.rejected),
-        ("orders_cancelled_total", "counter", "Orders that ended unfilled.", lambda one: one.desk.cancelled),
-        ("fills_total", "counter", "Executions.", lambda one: one.desk.fills),
+        ("orders_sent_total", "counter", "Orders sent to the venue.", lambda one: one.order_entry.sent),
+        ("orders_rejected_total", "counter", "Orders that the venue refused.", lambda one: one.order_entry.rejected),
+        ("orders_cancelled_total", "counter", "Orders that ended unfilled.", lambda one: one.order_entry.cancelled),
+        ("fills_total", "counter", "Executions.", lambda one: one.order_entry.fills),
         ("orders_open", "gauge", "Orders that may still trade.", lambda one: len(one.working())),
     ]
     whole: list[tuple[str, str, str, int]] = [

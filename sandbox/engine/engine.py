@@ -15,8 +15,10 @@ from sandbox.engine.faults.venue_admin import VenueAdmin
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
+from sandbox.engine.market import venue_symbol
+from sandbox.engine.recording import replayed_symbol
 from sandbox.engine.state_file import StateFile
-from sandbox.engine.strategies import Seat
+from sandbox.engine.strategies import Assignment
 from sandbox.engine.trader import Trader
 
 HEARTBEAT_SECONDS = 0.5
@@ -51,15 +53,10 @@ class Filter:
         """Say whether a strategy is meant."""
         return (
             self.strategy in {None, trader.name}
-            and self.account in {None, trader.seat.account}
-            and self.symbol in {None, trader.seat.symbol, venue_symbol(trader.seat.symbol)}
+            and self.account in {None, trader.assignment.account}
+            and self.symbol in {None, trader.assignment.symbol, venue_symbol(trader.assignment.symbol)}
             and self.venue in {None, trader.venue}
         )
-
-
-def venue_symbol(symbol: str) -> str:
-    """Write ``BTC/USDT:USDT`` as Binance does: ``BTCUSDT``."""
-    return symbol.partition(":")[0].replace("/", "")
 
 
 class Engine:
@@ -72,7 +69,7 @@ class Engine:
         venue: str,
         venue_url: str,
         venue_admin_token: str | None,
-        seats: Sequence[Seat],
+        assignments: Sequence[Assignment],
         credentials: Mapping[str, Credentials],
         events: EventQueue,
         state_file: StateFile,
@@ -89,19 +86,22 @@ class Engine:
         self._state_file = state_file
         self._fault_tasks: dict[int, asyncio.Task[None]] = {}
         self._fault_count = 0
-        states = state_file.read(seat.strategy for seat in seats)
-        # Seats on one symbol look at one market; reading it needs no key.
-        self._feeds = {symbol: Feed(Exchange(venue_url, "", "", symbol)) for symbol in {seat.symbol for seat in seats}}
+        states = state_file.read(assignment.strategy for assignment in assignments)
+        # Assignments on one symbol look at one market; reading it needs no key.
+        self._feeds = {
+            symbol: Feed(Exchange(venue_url, "", "", symbol))
+            for symbol in {assignment.symbol for assignment in assignments}
+        }
         self.traders: dict[str, Trader] = {}
-        for seat in seats:
-            key = credentials[seat.account]
-            self.traders[seat.strategy] = Trader(
-                seat,
-                Exchange(venue_url, key.api_key, key.secret, seat.symbol),
-                self._feeds[seat.symbol],
-                Gate(states[seat.strategy]),
-                Reporter(events, seat.strategy, venue, seat.account, seat.symbol, CURRENCY),
-                ClientOrderIds(seat.strategy, clock),
+        for assignment in assignments:
+            key = credentials[assignment.account]
+            self.traders[assignment.strategy] = Trader(
+                assignment,
+                Exchange(venue_url, key.api_key, key.secret, assignment.symbol),
+                self._feeds[assignment.symbol],
+                Gate(states[assignment.strategy]),
+                Reporter(events, assignment.strategy, venue, assignment.account, assignment.symbol, CURRENCY),
+                ClientOrderIds(assignment.strategy, clock),
                 self.started_at,
             )
 
@@ -126,16 +126,29 @@ class Engine:
 
     async def run(self) -> None:
         """Trade until cancelled; then take the resting orders back and release the connections."""
-        jobs = [self._forever("heartbeat", self._beat)]
-        jobs += [self._forever("market", feed.run) for feed in self._feeds.values()]
-        for trader in self.traders.values():
-            jobs += [self._forever(trader.name, trader.watch), self._forever(trader.name, trader.trade)]
         try:
             async with asyncio.TaskGroup() as group:
-                for job in jobs:
-                    group.create_task(job)
+                group.create_task(self._forever("heartbeat", self._beat))
+                await self._follow_recording()
+                for feed in self._feeds.values():
+                    group.create_task(self._forever("market", feed.run))
+                for trader in self.traders.values():
+                    group.create_task(self._forever(trader.name, trader.watch))
+                    group.create_task(self._forever(trader.name, trader.trade))
         finally:
             await self.leave()
+
+    async def _follow_recording(self) -> None:
+        """Before anything is traded: move every strategy to the symbol that the venue replays, if it replays one."""
+        symbol = await replayed_symbol(self._venue_url)
+        if symbol is None or symbol in self._feeds:
+            return
+        _log.warning("the venue replays %s: all strategies trade it instead of %s", symbol, ", ".join(self._feeds))
+        feed = Feed(Exchange(self._venue_url, "", "", symbol))
+        await asyncio.gather(*(old.exchange.close() for old in self._feeds.values()))
+        self._feeds = {symbol: feed}
+        for trader in self.traders.values():
+            trader.move(symbol, feed)
 
     async def _forever(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start *work* again when it breaks: a fault of ours must not leave a strategy unwatched."""
@@ -176,7 +189,7 @@ class Engine:
         self.clear_faults(lambda _: True)
         for trader in self.traders.values():
             trader.gate.state = TradingState.PAUSED  # not stored: this is an end, not a halt
-        cancels = [trader.desk.cancel_all() for trader in self.traders.values()]
+        cancels = [trader.order_entry.cancel_all() for trader in self.traders.values()]
         try:
             async with asyncio.timeout(LAST_CANCELS_SECONDS):
                 await asyncio.gather(*cancels, *self._fault_tasks.values(), return_exceptions=True)
@@ -196,9 +209,9 @@ class Engine:
         await asyncio.gather(*(trader.gate.settled() for trader in meant))
         obedient = [trader for trader in meant if not trader.gate.ignore]
         if cancel:
-            await asyncio.gather(*(trader.desk.cancel_all() for trader in obedient))
+            await asyncio.gather(*(trader.order_entry.cancel_all() for trader in obedient))
         elif state is TradingState.REDUCE_ONLY:
-            await asyncio.gather(*(trader.desk.cancel_all(keep_reducing=True) for trader in obedient))
+            await asyncio.gather(*(trader.order_entry.cancel_all(keep_reducing=True) for trader in obedient))
         return meant
 
     def start_fault(self, request: FaultRequest) -> Fault:
@@ -220,7 +233,7 @@ class Engine:
             self._start_task(fault, Runaway(fault, self.traders[str(request.strategy)]).run())
         elif request.kind is FaultKind.BLEED:
             trader = self.traders[str(request.strategy)]
-            admin = VenueAdmin(self._venue_url, venue_symbol(trader.seat.symbol), self._venue_admin_token)
+            admin = VenueAdmin(self._venue_url, venue_symbol(trader.assignment.symbol), self._venue_admin_token)
             self._start_task(fault, Bleed(fault, trader, admin).run())
         self._apply_faults()
         return fault

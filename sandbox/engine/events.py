@@ -125,7 +125,7 @@ class Reporter:
         reduce_only: bool,
         arrival_mid: Decimal | None,
     ) -> None:
-        """Say that an order is going out on the wire, before its answer is known."""
+        """Say that an order is about to be sent, before its answer is known."""
         self._emit(
             "order_sent",
             client_order_id=client_order_id,
@@ -147,7 +147,7 @@ class Reporter:
         self._emit("order_rejected", client_order_id=client_order_id, code=code, reason=reason[:200])
 
     def cancel_sent(self, client_order_id: str) -> None:
-        """Say that a cancel is going out on the wire."""
+        """Say that a cancel is about to be sent."""
         self._emit("cancel_sent", client_order_id=client_order_id)
 
     def order_cancelled(

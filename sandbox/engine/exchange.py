@@ -8,38 +8,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from time import monotonic
 from typing import Any
 
 import ccxt.async_support as ccxt
 
 from sandbox.engine.market import Rules, Side, Tick
-
-
-class Failure(StrEnum):
-    """What a failed request means for whoever sent it."""
-
-    REFUSED = "refused"
-    """The venue said no, and nothing was done."""
-    NOT_FOUND = "not_found"
-    """There is no such order."""
-    LIMITED = "limited"
-    """Too many requests: nothing was done, and the next must wait."""
-    CLOCK = "clock"
-    """Our timestamp was refused: nothing was done; `learn_clock` helps."""
-    UNKNOWN = "unknown"
-    """No answer that can be trusted: it may have been done, or not."""
-
-
-class VenueError(Exception):
-    """A request failed; ``code`` is a short token (the venue's number, or an HTTP status), never a secret."""
-
-    def __init__(self, failure: Failure, code: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.failure = failure
-        self.code = code
-        self.retry_after = retry_after
+from sandbox.engine.venue_error import Failure, VenueError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from sandbox.engine.exchange import Exchange, VenueError
+from sandbox.engine.exchange import Exchange
 from sandbox.engine.market import Tick
-from sandbox.engine.pace import Backoff
+from sandbox.engine.throttle import Backoff
+from sandbox.engine.venue_error import VenueError
 
 _log = logging.getLogger(__name__)
 

@@ -1,8 +1,18 @@
-"""What the market looks like to a strategy: the top of the book, and the rules that prices and quantities keep."""
+"""What the market looks like to a strategy: symbols, the top of the book, and the rules of prices and quantities."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
+
+
+def venue_symbol(symbol: str) -> str:
+    """Write ``BTC/USDT:USDT`` as Binance does: ``BTCUSDT``."""
+    return symbol.partition(":")[0].replace("/", "")
+
+
+def unified_symbol(symbol: str, currency: str = "USDT") -> str:
+    """Write ``BTCUSDT`` as ccxt does: ``BTC/USDT:USDT``, the perpetual that is quoted and settled in *currency*."""
+    return f"{symbol.removesuffix(currency)}/{currency}:{currency}"
 
 
 class Side(StrEnum):

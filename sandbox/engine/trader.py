@@ -6,22 +6,23 @@ Watching goes on in every state, so that what is told is true while the strategy
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from time import monotonic
 
-from sandbox.engine.desk import Desk
 from sandbox.engine.events import Reporter
-from sandbox.engine.exchange import AccountReading, Exchange, Failure, VenueError
+from sandbox.engine.exchange import AccountReading, Exchange
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
 from sandbox.engine.ids import ClientOrderIds
 from sandbox.engine.ledger import Order, ParentOrder
 from sandbox.engine.market import Rules, Side
-from sandbox.engine.pace import Backoff, Budget
-from sandbox.engine.strategies import Seat
+from sandbox.engine.order_entry import OrderEntry
+from sandbox.engine.strategies import Assignment
 from sandbox.engine.strategies.strategy import Cancel, CloseParent, Intent, OpenParent, Place, View
+from sandbox.engine.throttle import Backoff, TokenBucket
+from sandbox.engine.venue_error import Failure, VenueError
 
 WATCH_SECONDS = 0.25
 RECONCILE_SECONDS = 1.0
@@ -53,7 +54,7 @@ class Trader:
 
     def __init__(
         self,
-        seat: Seat,
+        assignment: Assignment,
         exchange: Exchange,
         feed: Feed,
         gate: Gate,
@@ -61,11 +62,11 @@ class Trader:
         ids: ClientOrderIds,
         started_at: datetime,
     ) -> None:
-        self.seat = seat
-        self.strategy = seat.build()
+        self.assignment = assignment
+        self.strategy = assignment.build()
         self.gate = gate
         self.backoff = Backoff()
-        self.desk = Desk(exchange, gate, reporter, ids, self.backoff)
+        self.order_entry = OrderEntry(exchange, gate, reporter, ids, self.backoff)
         self.rules: Rules | None = None
         self.reading: AccountReading | None = None
         self.parent: ParentOrder | None = None
@@ -78,12 +79,12 @@ class Trader:
         self._money: Money | None = None
         self._read_at = float("-inf")
         self._reconciled_at = float("-inf")
-        self._budget = Budget(per_second=5, burst=10)
+        self._order_rate = TokenBucket(per_second=5, burst=10)
 
     @property
     def name(self) -> str:
         """The name of the strategy."""
-        return self.seat.strategy
+        return self.assignment.strategy
 
     @property
     def venue(self) -> str:
@@ -108,6 +109,12 @@ class Trader:
     def priced_after(self, moment: float) -> bool:
         """Say whether the newest price was read after *moment* (monotonic clock)."""
         return self._feed.latest is not None and self._feed.latest.at > moment
+
+    def move(self, symbol: str, feed: Feed) -> None:
+        """Trade another symbol; only before `watch` has begun."""
+        self.assignment = replace(self.assignment, symbol=symbol)
+        self._exchange.symbol = self._reporter.symbol = symbol
+        self._feed = feed
 
     async def watch(self) -> None:
         """Read the account, tell what it is worth, and keep the ledger true; until cancelled."""
@@ -143,7 +150,7 @@ class Trader:
                 tick=tick,
                 rules=self.rules,
                 position=self.position,
-                working=self.desk.ledger.views(monotonic()),
+                working=self.order_entry.ledger.views(monotonic()),
                 parent=self.parent.view(monotonic()) if self.parent is not None else None,
             )
             for intent in self.strategy.decide(view):
@@ -151,7 +158,7 @@ class Trader:
 
     def heartbeat(self) -> None:
         """Say that it is alive."""
-        self._reporter.heartbeat(self.gate.state.value, self._started_at, len(self.desk.ledger))
+        self._reporter.heartbeat(self.gate.state.value, self._started_at, len(self.order_entry.ledger))
 
     async def _patiently(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until it works; the venue's failures cost time, never the trader."""
@@ -185,8 +192,8 @@ class Trader:
         """Start from what is at the venue: leftover orders go, the position stays."""
         self.rules = await self._exchange.load(self._feed.exchange)
         await self._exchange.learn_clock()
-        await self.desk.cancel_leftovers()
-        await self.desk.begin_trades()
+        await self.order_entry.cancel_leftovers()
+        await self.order_entry.begin_trades()
         deposits = await self._net_deposits()
         reading = await self._exchange.account()
         self._money = Money(reading.wallet, reading.wallet, deposits, deposits)
@@ -207,7 +214,7 @@ class Trader:
         if before is None or money is None:
             raise VenueError(Failure.UNKNOWN, "not_started", "the account was not read at the start")
         if reading.position != before.position or reading.wallet != money.wallet:
-            explained = await self.desk.read_trades()
+            explained = await self.order_entry.read_trades()
             unexplained = reading.wallet - money.wallet - explained
             if abs(unexplained) > WALLET_TOLERANCE:
                 # Perhaps money was moved: equity must never be told without it, it would look like a loss.
@@ -215,7 +222,7 @@ class Trader:
             money.wallet = reading.wallet
         self._take(reading)
         if monotonic() - self._reconciled_at >= RECONCILE_SECONDS:
-            await self.desk.reconcile()
+            await self.order_entry.reconcile()
             self._reconciled_at = monotonic()
 
     def _take(self, reading: AccountReading) -> None:
@@ -254,9 +261,9 @@ class Trader:
             case Place():
                 await self._place(intent, mid)
             case Cancel():
-                order = self.desk.ledger.find(intent.client_order_id)
+                order = self.order_entry.ledger.find(intent.client_order_id)
                 if order is not None and not order.leaving:
-                    await self.desk.cancel(order)
+                    await self.order_entry.cancel(order)
             case OpenParent():
                 self.open_parent(intent.side, intent.quantity, mid)
             case CloseParent():
@@ -280,9 +287,9 @@ class Trader:
             quantity = min(quantity, self._reducible(wish.side))
         elif self._too_large(wish.side, quantity, mid):
             return
-        if quantity <= 0 or not self._budget.spend(monotonic()):
+        if quantity <= 0 or not self._order_rate.spend(monotonic()):
             return
-        order = await self.desk.send(
+        order = await self.order_entry.send(
             wish.side,
             quantity,
             wish.price,
@@ -295,15 +302,15 @@ class Trader:
 
     def _too_large(self, side: Side, quantity: Decimal, mid: Decimal) -> bool:
         """Say whether the position could pass the bound; making one that is too large smaller is always right."""
-        worst = abs(self.desk.ledger.worst_position(self.position, side) + side.sign * quantity)
+        worst = abs(self.order_entry.ledger.worst_position(self.position, side) + side.sign * quantity)
         return worst * mid > MAXIMUM_EXPOSURE and worst > abs(self.position)
 
     def _reducible(self, side: Side) -> Decimal:
         """Give what an order on *side* may have so that it, and all that works on that side, only reduces."""
         held = max(-self.position * side.sign, Decimal(0))
-        working = sum((order.remaining for order in self.desk.ledger if order.side is side), Decimal(0))
+        working = sum((order.remaining for order in self.order_entry.ledger if order.side is side), Decimal(0))
         return max(held - working, Decimal(0))
 
     def working(self) -> tuple[Order, ...]:
         """Give the orders that may still trade."""
-        return self.desk.ledger.working()
+        return self.order_entry.ledger.working()

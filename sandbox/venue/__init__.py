@@ -3,9 +3,9 @@
 Why it exists: a kill switch that was only ever tested against mocks was never tested.  An unmodified ccxt trades here,
 the killer cancels here, and both meet what a real venue does on a bad day (docs/sandbox.md).
 
-Reading order: `instruments` (what is traded), `book` and `listing` (one market), `replay` and `synthetic` (what
-moves it), `ledger` and `orders` (who owns what), `exchange` and `conditional` (placing, matching, cancelling), `usdm`
-and `spot` (the REST paths), `faults` and `admin` (breaking it), `stream` (market data out), `server` (the wire).
+Reading order: `instruments` (what is traded), `orders` and `accounts` (who owns what), `market` (books, and what moves
+them), `matching` (what happens to an order), `faults` (breaking it), `rest` (Binance's paths), `venue` (all of it in
+one object), `http` (how it is reached).
 """
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.venue.ledger import AccountsFileError, load_accounts
-from sandbox.venue.replay import CaptureError
-from sandbox.venue.server import Server
-from sandbox.venue.stream import BACKLOG_BYTES
+from sandbox.venue.accounts.accounts_file import AccountsFileError, load_accounts
+from sandbox.venue.http.server import Server
+from sandbox.venue.market.replay import CaptureError
+from sandbox.venue.market.stream import BACKLOG_BYTES
 from sandbox.venue.venue import Venue
 
 LISTEN_BACKLOG = 1024
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("ANDON_REPLAY", ""),
         help="capture to replay (default: $ANDON_REPLAY, else a walk)",
     )
-    add("--speed", type=_positive, default=1.0, help="how much faster than recorded (default %(default)s)")
+    add("--speed", type=_positive, default=1.0, help="how much faster the market moves (default %(default)s)")
     add("--loop", action="store_true", help="start the capture over when it ends")
     add("--seed", type=int, default=1, help="seed of the walk (default %(default)s)")
     add("--latency-ms", type=float, default=0.0, help="round trip added to every signed request (default %(default)s)")

@@ -1,45 +1,25 @@
-"""The whole venue in one object: exchange, door, limits, faults, feeds, timers and what was asked of it."""
+"""The whole venue in one object: the exchange, its market, the faults, and what was asked of it."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 
-from sandbox.venue import spot, usdm
-from sandbox.venue.call import Routes
+from sandbox.venue.accounts.account import Account
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.door import Door, Limiter
-from sandbox.venue.exchange import Exchange
-from sandbox.venue.faults import Faults
+from sandbox.venue.faults.active import ActiveFaults
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.ledger import Account
-from sandbox.venue.liquidation import liquidate
-from sandbox.venue.replay import Replay
-from sandbox.venue.stream import BACKLOG_BYTES, Hub
-from sandbox.venue.synthetic import Walk, walk
+from sandbox.venue.market.random_walk import Walk, walk
+from sandbox.venue.market.replay import Replay
+from sandbox.venue.market.stream import BACKLOG_BYTES, MarketStream
+from sandbox.venue.matching.countdown import Countdowns
+from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.matching.liquidation import liquidate
+from sandbox.venue.request_log import RequestLog
+from sandbox.venue.rest.limits import RateLimiter
+from sandbox.venue.rest.signature import Authenticator
 
-ROUTES: Routes = {**spot.ROUTES, **usdm.ROUTES}
-REQUEST_LOG = 200_000
 LIQUIDATION_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request as it came in.  `monotonic` is the machine's CLOCK_MONOTONIC, the same in every process."""
-
-    number: int
-    monotonic: float
-    wall: float
-    method: str
-    path: str
-    account: str | None = None
-    key: str | None = None
-    symbol: str | None = None
-    status: int | None = None
-    code: int | None = None
 
 
 class Venue:
@@ -57,36 +37,38 @@ class Venue:
         stream_backlog: int = BACKLOG_BYTES,
     ) -> None:
         self.clock = VenueClock()
-        self.hub = Hub(self.clock)
-        self.exchange = Exchange(catalogue(), accounts, self.clock, self.hub)
-        self.door = Door(self.exchange.accounts.values(), self.clock)
-        self.limiter = Limiter()
-        self.faults = Faults(self, set(self.exchange.accounts))
+        self.market_stream = MarketStream(self.clock)
+        self.exchange = Exchange(catalogue(), accounts, self.clock, self.market_stream)
+        self.authenticator = Authenticator(self.exchange.accounts.values(), self.clock)
+        self.rate_limiter = RateLimiter()
+        self.faults = ActiveFaults(
+            self, accounts=self.exchange.accounts.keys(), symbols=self.exchange.pairs[Market.USDM].keys()
+        )
         self.latency = latency
         self.stream_backlog = stream_backlog
         self.seed = seed
-        self.asked: deque[Asked] = deque(maxlen=REQUEST_LOG)
-        self.numbers = count(1)
-        self.requests: dict[tuple[str, str, str, int], int] = {}
-        self.countdowns_fired = 0
+        self._speed = speed
+        self.request_log = RequestLog()
+        self.countdowns = Countdowns(self.exchange)
         self.liquidations = 0
         # Numbers the orders that the admin API places, so that their ids never repeat.
         self.seeded = 0
-        self.replay = Replay(replay, self.exchange.listings, self.clock, speed=speed, loop=loop) if replay else None
+        # How often everything was set back: requests from before a reset are dropped.
+        self.resets = 0
+        self.replay = Replay(replay, self.exchange.pairs, self.clock, speed=speed, loop=loop) if replay else None
         driven = self.replay.head.symbol if self.replay else None
-        perpetuals = self.exchange.listings[Market.USDM]
+        perpetuals = self.exchange.pairs[Market.USDM]
         self._walks = [
-            Walk([listing, self.exchange.listings[Market.SPOT][symbol]], seed=seed)
-            for symbol, listing in perpetuals.items()
+            Walk([pair, self.exchange.pairs[Market.SPOT][symbol]], seed=seed)
+            for symbol, pair in perpetuals.items()
             if symbol != driven
         ]
-        self._countdowns: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._delayed: set[asyncio.TimerHandle] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Let the market move."""
-        jobs = [walk(self._walks, self.clock), self.hub.ping(), self._liquidate()]
+        jobs = [walk(self._walks, self.clock, speed=self._speed), self.market_stream.ping(), self._liquidate()]
         if self.replay:
             jobs.append(self.replay.run())
         self._tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -109,28 +91,6 @@ class Venue:
             await asyncio.sleep(LIQUIDATION_SECONDS)
             self.liquidations += liquidate(self.exchange)
 
-    def count_down(self, account: Account, symbol: str, milliseconds: int) -> None:
-        """Set (or with 0 stop) the timer that cancels the normal book of a symbol."""
-        key = account.name, symbol
-        timer = self._countdowns.pop(key, None)
-        if timer:
-            timer.cancel()
-        if milliseconds:
-            run = asyncio.get_running_loop().call_later
-            self._countdowns[key] = run(milliseconds / 1000, self._fire, account, symbol)
-
-    def _fire(self, account: Account, symbol: str) -> None:
-        self._countdowns.pop((account.name, symbol), None)
-        self.countdowns_fired += 1
-        for order in self.exchange.open_orders(account, Market.USDM, symbol):
-            self.exchange.cancel(order)
-
-    def countdowns(self, account: Account) -> dict[str, float]:
-        """Seconds left on each of an account's timers."""
-        now = asyncio.get_running_loop().time()
-        found = {symbol: timer for (name, symbol), timer in self._countdowns.items() if name == account.name}
-        return {symbol: round(timer.when() - now, 3) for symbol, timer in found.items()}
-
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something after a while (a cancel that is applied late)."""
 
@@ -142,32 +102,32 @@ class Venue:
         self._delayed.add(timer)
 
     def _forget_timers(self) -> None:
-        for timer in (*self._countdowns.values(), *self._delayed):
+        self.countdowns.clear()
+        for timer in self._delayed:
             timer.cancel()
-        self._countdowns.clear()
         self._delayed.clear()
 
     def reset(self) -> None:
         """Accounts back to their deposits, no order, no fault, no ban, no log; the market goes on."""
+        self.resets += 1
         self.faults.clear()
         self._forget_timers()
         self.exchange.reset()
-        self.limiter.reset()
-        self.asked.clear()
-        self.requests.clear()
+        self.rate_limiter.reset()
+        self.request_log.clear()
 
     # What faults act on.
 
     def stall(self, market: Market, symbol: str, *, stalled: bool) -> None:
         """Hold back (or let flow) a symbol's messages."""
         if stalled:
-            self.hub.stall((market, symbol))
+            self.market_stream.stall((market, symbol))
         else:
-            self.hub.flow((market, symbol))
+            self.market_stream.flow((market, symbol))
 
     def lose(self, market: Market, symbol: str, updates: int) -> None:
         """Lose the next depth updates."""
-        self.hub.drop_depth((market, symbol), updates)
+        self.market_stream.drop_depth((market, symbol), updates)
 
     def skew(self, seconds: float) -> None:
         """Set the clock's error."""
@@ -175,9 +135,5 @@ class Venue:
 
     def move(self, symbol: str, ratio: Decimal) -> None:
         """Move both markets of a symbol; 0 brings them back."""
-        for by_symbol in self.exchange.listings.values():
+        for by_symbol in self.exchange.pairs.values():
             by_symbol[symbol].move(ratio)
-
-    def knows(self, symbol: str) -> bool:
-        """Whether the symbol is traded."""
-        return symbol in self.exchange.listings[Market.USDM]

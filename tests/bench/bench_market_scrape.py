@@ -1,11 +1,7 @@
-"""CPU time of a scrape of thousands of market data series, and of a second's measuring: run this file."""
+"""CPU time of a scrape of thousands of market data series, and of a second's measuring."""
 
-import sys
 import time
 from pathlib import Path
-from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from prometheus_client.exposition import choose_encoder
 
@@ -14,8 +10,10 @@ from exporters.market_data.settings import MarketDataSettings, MarketLimits, Mea
 from exporters.market_data.sources.binance import parse
 from exporters.market_data.ticks import Snapshot
 from exporters.scrape import Exposed, Scrape
+from tests.bench.tables import Report, Row
 
 ROUNDS = 20
+LEVELS = 1000
 
 
 def filled(symbols, books, levels):
@@ -44,28 +42,31 @@ def filled(symbols, books, levels):
     return made, sampler
 
 
-def page(made, subset):
+def bench(_: Path) -> list[Report]:
+    """A usual exporter, a large one, and one above its default bounds."""
+    return [measured(symbols, books) for symbols, books in ((10, 10), (160, 100), (500, 100))]
+
+
+def measured(symbols: int, books: int) -> Report:
+    """Scrapes of each set of series and one second's measuring, in milliseconds of CPU."""
+    made, sampler = filled(symbols, books, LEVELS)
+    report = Report(f"Market data of {symbols} symbols, {books} books of 2 x {LEVELS:,} levels (CPU time)")
+    for subset in (None, "kill", "rest"):
+        took, series = scrapes(made, subset)
+        report.rows.append(Row(f"scrape of {series:,} series, set={subset or 'all'}", took))
+    began = time.thread_time()
+    sampler.sample()
+    report.rows.append(Row("one second's measuring", [(time.thread_time() - began) * 1000]))
+    return report
+
+
+def scrapes(made, subset):
+    """Milliseconds of each scrape, and how many series it has."""
     scrape = Scrape(made.name, made.collectors)
     encode, _ = choose_encoder("text/plain; version=0.0.4")
-    took = []
+    took, body = [], b""
     for _ in range(ROUNDS):
         began = time.thread_time()
         body = encode(Exposed(scrape.families(subset)))
         took.append((time.thread_time() - began) * 1000)
-    count = sum(not line.startswith(b"#") for line in body.splitlines())
-    print(f"  set={subset or 'all':4}  {count:6} series  p50 {median(took):6.1f} ms  max {max(took):6.1f} ms")
-
-
-def main():
-    for symbols, books in ((10, 10), (160, 100), (500, 100)):
-        print(f"{symbols} symbols, {books} books of 2 x 1,000 levels")
-        made, sampler = filled(symbols, books, 1000)
-        for subset in (None, "kill", "rest"):
-            page(made, subset)
-        began = time.thread_time()
-        sampler.sample()
-        print(f"  one second's measuring: {(time.thread_time() - began) * 1000:.0f} ms")
-
-
-if __name__ == "__main__":
-    main()
+    return took, sum(not line.startswith(b"#") for line in body.splitlines())

@@ -3,8 +3,9 @@
 import ccxt
 import pytest
 
-from sandbox.engine.exchange import Failure, VenueError, classify
-from sandbox.engine.pace import Backoff, Budget
+from sandbox.engine.exchange import classify
+from sandbox.engine.throttle import Backoff, TokenBucket
+from sandbox.engine.venue_error import Failure, VenueError
 
 URL = "http://127.0.0.1:8710/fapi/v1/order?symbol=BTCUSDT&timestamp=1&signature=abcdef"
 
@@ -74,6 +75,6 @@ def test_a_refusal_costs_no_time():
 
 
 def test_a_budget_lets_out_a_burst_and_then_its_pace():
-    budget = Budget(per_second=5, burst=10)
+    budget = TokenBucket(per_second=5, burst=10)
     assert sum(budget.spend(1000.0) for _ in range(50)) == 10
     assert sum(budget.spend(1001.0) for _ in range(50)) == 5

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.engine.ids import ClientOrderIds, base36
-from sandbox.engine.strategies import SEATS
+from sandbox.engine.strategies import ASSIGNMENTS
 
 NOW = datetime(2026, 11, 22, 22, 33, 44, 123456, tzinfo=UTC)
 
@@ -23,10 +23,10 @@ def test_base36_refuses_what_is_negative():
 
 
 def test_an_id_names_its_strategy_and_fits_the_venue():
-    for seat in SEATS:
-        ids = ClientOrderIds(seat.strategy, lambda: NOW)
+    for assignment in ASSIGNMENTS:
+        ids = ClientOrderIds(assignment.strategy, lambda: NOW)
         first = ids.next()
-        assert first.startswith(f"{seat.strategy}_")
+        assert first.startswith(f"{assignment.strategy}_")
         assert len(first) <= 36
         assert ids.owns(first)
         assert not ids.owns(None)

@@ -248,27 +248,27 @@ def test_it_tries_one_child_and_then_looks_anew():
 
 def test_parameters_are_changed_together_or_not_at_all():
     quoting = Quoting()
-    quoting.adjust({"quantity": "0.02", "requote_seconds": 2})
-    assert quoting.parameters.quantity == Decimal("0.02")
+    quoting.adjust({"notional": "1200", "requote_seconds": 2})
+    assert quoting.parameters.notional == Decimal(1200)
     before = quoting.parameters
     with pytest.raises(ParameterError):
-        quoting.adjust({"quantity": "0.03", "half_spread_ratio": "7"})
+        quoting.adjust({"notional": "1800", "half_spread_ratio": "7"})
     assert quoting.parameters == before
 
 
-@pytest.mark.parametrize("value", ["0.2", "-1", "NaN", "Infinity", "many", True, None, [], 1e9])
+@pytest.mark.parametrize("value", ["9", "-1", "NaN", "Infinity", "many", True, None, [], 1e9])
 def test_a_bad_value_is_refused_with_the_name_of_its_field(value):
     with pytest.raises(ParameterError) as refused:
-        Quoting().adjust({"quantity": value})
-    assert refused.value.field == "quantity"
-    assert "from 0.001 to 0.1" in refused.value.message
+        Quoting().adjust({"notional": value})
+    assert refused.value.field == "notional"
+    assert "from 10 to 6000" in refused.value.message
 
 
 def test_an_unknown_parameter_is_refused():
     with pytest.raises(ParameterError) as refused:
-        Quoting().adjust({"qantity": "0.01"})
-    assert refused.value.field == "qantity"
-    assert "quantity" in refused.value.message
+        Quoting().adjust({"notoinal": "600"})
+    assert refused.value.field == "notoinal"
+    assert "notional" in refused.value.message
 
 
 def test_parameters_that_do_not_fit_each_other_are_refused():

@@ -1,5 +1,7 @@
 """The whole engine on a real venue: it trades, tells what it does, and stops when it is told to."""
 
+import itertools
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -8,8 +10,6 @@ from tests.engine_fixtures import STRATEGIES, check_event, running_engine, schem
 from tests.sandbox_fixtures import running_venue, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
-
-pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def venue():
 @pytest.fixture(scope="module")
 def engine(venue, tmp_path_factory):
     with running_engine(venue.url, venue, tmp_path_factory.mktemp("engine")) as running:
+        running.quote_steadily()
         until(lambda: running.status("mm-btc")["open_orders"] == 2)
         yield running
 
@@ -80,9 +81,11 @@ def test_everything_it_tells_is_what_the_page_says(engine):
 
 
 def test_states_are_told_often(engine):
-    last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 5, seconds=10)
-    until(lambda: len(engine.events("heartbeat", strategy="mm-btc", after=last)) >= 3, seconds=10)
+    for kind, count in (("equity", 5), ("heartbeat", 3)):
+        until(lambda kind=kind, count=count: len(engine.events(kind, strategy="mm-btc")) >= count)
+        times = [datetime.fromisoformat(one["time"]) for one in engine.events(kind, strategy="mm-btc")]
+        gaps = sorted((after - before).total_seconds() for before, after in itertools.pairwise(times))
+        assert gaps[len(gaps) // 2] < 1
 
 
 def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):
@@ -92,8 +95,10 @@ def test_after_paused_was_said_no_order_reaches_the_venue(venue, engine):
     assert answer["matched"] == 3
     assert answer["stored"] is True
     assert orders_at(venue) == 2  # they are left to whoever paused it
+    engine.set_parameters(half_spread_ratio="0.02")  # now it would want other quotes
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 8)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 4)
+    engine.set_parameters(half_spread_ratio="0.0003")
     assert {account: sends(venue, account) for account in sent} == sent
     assert engine.events("heartbeat", strategy="mm-btc")[-1]["state"] == "paused"
 
@@ -155,20 +160,20 @@ def test_reduce_only_takes_back_what_adds_and_sends_only_what_reduces(engine, ki
     until(lambda: held(engine) == Decimal("0.03"))
     engine.do("POST", "/control/resume", {"strategy": "mm-btc"})
     until(lambda: engine.status("mm-btc")["open_orders"] == 2)
+    last = engine.last_seq()
     engine.do("POST", "/control/reduce-only", {"strategy": "mm-btc"})
     assert all(order["reduceOnly"] for order in killer.fetch_open_orders(SYMBOL))
     until(lambda: any(order["reduceOnly"] for order in killer.fetch_open_orders(SYMBOL)))
-    beats = until(lambda: [one for one in engine.events("heartbeat") if one["state"] == "reduce_only"])
+    beats = until(lambda: [one for one in engine.events("heartbeat", after=last) if one["state"] == "reduce_only"])
+    engine.set_parameters(half_spread_ratio="0.001")  # it wants another quote, so that one is sent after that beat
     sent = until(lambda: engine.events("order_sent", strategy="mm-btc", after=beats[0]["seq"] - 1))
+    engine.set_parameters(half_spread_ratio="0.0003")
     assert {(one["side"], one["reduce_only"]) for one in sent} == {("sell", True)}
     assert sum(Decimal(str(order["remaining"])) for order in killer.fetch_open_orders(SYMBOL)) <= held(engine)
 
 
 def test_parameters_change_what_it_does(engine, killer):
-    changed = engine.do(
-        "POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.02"}}
-    )
-    assert changed["parameters"]["half_spread_ratio"] == "0.02"
+    assert engine.set_parameters(half_spread_ratio="0.02")["half_spread_ratio"] == "0.02"
     try:
         until(
             lambda: any(
@@ -177,15 +182,15 @@ def test_parameters_change_what_it_does(engine, killer):
             )
         )
     finally:
-        engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.0003"}})
+        engine.set_parameters(half_spread_ratio="0.0003")
 
 
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
-        ("/control/parameters", {"strategy": "x", "parameters": {"quantity": "1"}}, 404, "strategy"),
+        ("/control/parameters", {"strategy": "x", "parameters": {"notional": "1"}}, 404, "strategy"),
         ("/control/parameters", {"strategy": "mm-btc"}, 400, "parameters"),
-        ("/control/parameters", {"strategy": "mm-btc", "parameters": {"quantity": "9"}}, 422, "parameters.quantity"),
+        ("/control/parameters", {"strategy": "mm-btc", "parameters": {"notional": "9"}}, 422, "parameters.notional"),
         ("/control/parameters", {"strategy": "mm-btc", "parameters": {"hue": "9"}}, 422, "parameters.hue"),
         ("/control/pause", b"{", 400, "body"),
         ("/control/pause", [], 400, "body"),
@@ -282,15 +287,15 @@ def test_an_engine_that_ignores_the_pause_says_paused_and_trades_on(venue, engin
     answer = engine.do("POST", "/control/pause", {"strategy": "mm-btc"})
     assert answer["strategies"] == {"mm-btc": {"state": "paused"}}
     sent = sends(venue)
-    engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.001"}})
+    engine.set_parameters(half_spread_ratio="0.001")
     until(lambda: sends(venue) > sent + 1)
     assert engine.status("mm-btc")["state"] == "paused"
     engine.do("DELETE", "/faults", kind="ignore_pause")
     engine.do("POST", "/control/pause", {"strategy": "mm-btc"})
     sent = sends(venue)
-    engine.do("POST", "/control/parameters", {"strategy": "mm-btc", "parameters": {"half_spread_ratio": "0.0003"}})
+    engine.set_parameters(half_spread_ratio="0.0003")
     last = engine.last_seq()
-    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 6)
+    until(lambda: len(engine.events("equity", strategy="mm-btc", after=last)) >= 3)
     assert sends(venue) == sent
 
 

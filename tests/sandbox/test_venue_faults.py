@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ import ccxt
 import ccxt.async_support as ccxt_async
 import pytest
 
-from tests.sandbox_fixtures import RunningVenue, client_config, running_venue, until, usdm_client
+from sandbox.venue.faults.kinds import KINDS
+from tests.sandbox_fixtures import ROOT, RunningVenue, client_config, running_venue, spot_client, until, usdm_client
 
 SYMBOL = "BTC/USDT:USDT"
+PAGE = (ROOT / "docs" / "sandbox.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,17 @@ def seconds(act: Any) -> float:
 def place(client, **params: Any):
     price = client.price_to_precision(SYMBOL, client.fetch_order_book(SYMBOL, 5)["bids"][0][0] * 0.95)
     return client.create_order(SYMBOL, "limit", "buy", 0.01, price, params)
+
+
+def another_client(venue: RunningVenue, account: str) -> Any:
+    """A client of its own: one that may be held up in another thread."""
+    client = usdm_client(venue, account)
+    client.load_markets()
+    return client
+
+
+def logged(venue: RunningVenue, account: str, method: str, path: str) -> list[dict[str, Any]]:
+    return venue.admin("GET", "requests", account=account, method=method, path=path)["requests"]
 
 
 def test_latency_is_added_for_the_account_path_and_count_given(venue, mm, trend):
@@ -191,6 +205,122 @@ def test_a_partial_cancel_is_about_cancelling_all_not_one(venue, mm):
     assert venue.account("mm")["open_orders_total"] == 0
 
 
+def test_an_order_under_way_is_booked_after_the_cancel_that_should_have_caught_it(venue, mm, trend):
+    """What a verdict from one read misses: the cancel is answered, the read is empty, then the order is there."""
+    resting = place(mm)
+    venue.fault("order_late", account="mm", seconds=0.05, count=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(place, another_client(venue, "mm"), clientOrderId="mm-btc_late")
+        until(lambda: logged(venue, "mm", "POST", "/fapi/v1/order")[1:])
+        place(trend)  # another account's orders, and its cancels, do not concern it
+        trend.cancel_all_orders(SYMBOL)
+        assert [one["id"] for one in mm.fetch_open_orders(SYMBOL)] == [resting["id"]]
+        mm.cancel_all_orders(SYMBOL)
+        assert mm.fetch_open_orders(SYMBOL) == []
+        until(lambda: mm.fetch_open_orders(SYMBOL), seconds=2)
+        assert answer.result()["status"] == "open"
+    cancelled = logged(venue, "mm", "DELETE", "/fapi/v1/allOpenOrders")[0]["monotonic"]
+    assert logged(venue, "mm", "POST", "/fapi/v1/order")[1]["monotonic"] < cancelled
+    assert place(mm)["status"] == "open"
+
+
+def test_an_order_under_way_that_nobody_cancels_is_booked_after_its_hold(venue, mm):
+    venue.fault("order_late", hold_seconds=0.2, seconds=0, count=1)
+    assert 0.2 <= seconds(lambda: place(mm)) < 2
+    assert venue.account("mm")["open_orders_total"] == 1
+
+
+def test_an_order_under_way_at_a_reset_is_never_booked(venue):
+    venue.fault("order_late")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(place, another_client(venue, "mm"))
+        until(lambda: logged(venue, "mm", "POST", "/fapi/v1/order"))
+        venue.admin("POST", "reset")
+        with pytest.raises(ccxt.NetworkError):
+            answer.result()
+    assert venue.account("mm")["open_orders_total"] == 0
+
+
+def test_a_book_whose_orders_cannot_be_cancelled_keeps_them_and_others_go(venue, mm):
+    venue.seed("mm", 3, symbols=["BTCUSDT"])
+    stops = venue.seed("mm", 2, symbols=["BTCUSDT"], book="algo")
+    number = venue.fault("cancel_refused", path="/fapi/v1/algo")
+    mm.cancel_all_orders(SYMBOL)
+    assert mm.cancel_all_orders(SYMBOL, {"trigger": True})[0]["info"]["code"] in {200, "200"}
+    with pytest.raises(ccxt.OrderNotFound, match="cancel restrictions"):
+        mm.cancel_order(str(stops[0]), SYMBOL, {"trigger": True})
+    assert {int(one["id"]) for one in mm.fetch_open_orders(SYMBOL, params={"trigger": True})} == set(stops)
+    assert venue.account("mm")["open_orders_total"] == 2
+    venue.admin("DELETE", f"faults/{number}")
+    mm.cancel_all_orders(SYMBOL, {"trigger": True})
+    assert venue.account("mm")["open_orders_total"] == 0
+
+
+def test_of_many_orders_those_named_cannot_be_cancelled_in_any_way(venue, mm):
+    one, *others = venue.seed("mm", 4, symbols=["BTCUSDT"])
+    named = place(mm, clientOrderId="mm-btc_stuck")
+    venue.fault("cancel_refused", ids=[one, "mm-btc_stuck"], code=-2022)
+    mm.cancel_all_orders(SYMBOL)
+    assert {int(each["id"]) for each in mm.fetch_open_orders(SYMBOL)} == {one, int(named["id"])}
+    with pytest.raises(ccxt.BaseError, match="-2022"):
+        mm.cancel_order(named["id"], SYMBOL)
+    batch = mm.fapiPrivateDeleteBatchOrders({"symbol": "BTCUSDT", "orderidlist": [str(one), str(others[0])]})
+    assert [each["code"] for each in batch] == [-2022, -2011]
+    assert venue.account("mm")["open_orders_total"] == 2
+
+
+def test_on_spot_a_refused_cancel_is_missing_in_the_answer(venue):
+    spot = spot_client(venue, "mm")
+    spot.load_markets()
+    kept, gone = venue.seed("mm", 2, book="spot", symbols=["ETHUSDT"])
+    venue.fault("cancel_refused", ids=[kept])
+    assert [int(one["id"]) for one in spot.cancel_all_orders("ETH/USDT")] == [gone]
+    assert [int(one["id"]) for one in spot.fetch_open_orders("ETH/USDT")] == [kept]
+
+
+READS = {
+    "orders": lambda client: client.fetch_open_orders(SYMBOL),
+    "positions": lambda client: client.fetch_positions(),
+    "book": lambda client: client.fetch_order_book(SYMBOL),
+}
+
+
+@pytest.mark.parametrize("family", READS)
+def test_one_family_of_paths_hangs_and_the_others_answer(venue, mm, family):
+    client = usdm_client(venue, "mm")
+    client.load_markets()
+    client.timeout = 150
+    venue.fault("hang", family=family)
+    with pytest.raises(ccxt.RequestTimeout):
+        READS[family](client)
+    for other in READS.keys() - {family}:
+        READS[other](mm)
+    venue.admin("DELETE", "faults")
+    READS[family](client)
+
+
+def test_what_hung_takes_effect_when_the_hang_is_over(venue, mm):
+    """As behind a proxy that stood: the client has long gone, and its order is booked all the same."""
+    client = usdm_client(venue, "mm")
+    client.load_markets()
+    client.timeout = 150
+    venue.fault("hang", family="orders", method="POST", account="mm", for_seconds=0.3)
+    with pytest.raises(ccxt.RequestTimeout):
+        place(client)
+    assert mm.fetch_open_orders(SYMBOL) == []
+    until(lambda: mm.fetch_open_orders(SYMBOL), seconds=2)
+
+
+def test_a_hang_of_orders_is_one_of_every_book(venue):
+    client = spot_client(venue, "mm")
+    client.load_markets()
+    client.timeout = 100
+    venue.fault("hang", family="orders", method="GET")
+    for symbol, book in (("BTC/USDT", {}), (SYMBOL, {}), (SYMBOL, {"trigger": True})):
+        with pytest.raises(ccxt.RequestTimeout):
+            client.fetch_open_orders(symbol, params=book)
+
+
 def test_a_skewed_clock_tells_a_wrong_time_until_the_fault_is_over(venue, mm):
     number = venue.fault("clock_skew", seconds=-30)
     assert mm.fetch_time() - mm.milliseconds() < -29_000
@@ -264,12 +394,35 @@ def test_faults_are_listed_counted_and_taken_away(venue, mm):
         ({"kind": "stalled_feed", "symbol": "BTCUSDT", "market": "moon"}, "market"),
         ({"kind": "flash_move", "symbol": "BTCUSDT", "ratio": -1}, "ratio"),
         ({"kind": "flash_move", "symbol": "BTCUSDT"}, "ratio"),
+        ({"kind": "flash_move", "symbol": "BTCUSDT", "ratio": 0.1, "account": "mm"}, "account"),
+        ({"kind": "hang", "count": 1}, "count"),
+        ({"kind": "hang", "family": "cousins"}, "family"),
+        ({"kind": "cancel_refused", "ids": "7"}, "ids"),
+        ({"kind": "cancel_refused", "ids": [{}]}, "ids"),
+        ({"kind": "order_late", "seconds": "soon"}, "seconds"),
     ],
 )
 def test_a_fault_that_is_wrong_is_refused_and_the_field_named(venue, spec, named):
     status, body = venue.request("POST", "/admin/faults", spec)
     assert status == 400
     assert body["error"].startswith(named)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_fault_is_on_the_page_with_its_parameters(kind):
+    rows = [line for line in PAGE.splitlines() if line.startswith(f"| `{kind}` |")]
+    assert len(rows) == 1
+    assert set(KINDS[kind].params) == set(re.findall(r"`(\w+)`", rows[0].split("|")[2]))
+
+
+def test_seeding_protective_stops(venue, mm):
+    mm.create_order(SYMBOL, "market", "buy", 0.1)
+    venue.seed("mm", 1, book="algo", symbols=["BTCUSDT"], side="SELL", close_position=True)
+    venue.seed("mm", 1, book="algo", symbols=["BTCUSDT"], side="SELL", reduce_only=True)
+    stops = mm.fetch_open_orders(SYMBOL, params={"trigger": True})
+    assert [one["info"]["closePosition"] for one in stops] == [True, False]
+    assert [one["info"]["reduceOnly"] for one in stops] == [False, True]
+    assert venue.request("POST", "/admin/orders", {"account": "mm", "reduce_only": True})[0] == 400
 
 
 def test_seeding_a_thousand_orders_is_quick_and_they_rest(venue):
@@ -320,7 +473,7 @@ def test_the_request_log_says_when_the_first_cancel_arrived(venue, mm):
 def test_the_state_tells_orders_positions_and_requests(venue, mm):
     mm.create_order(SYMBOL, "market", "buy", 0.1)
     state = venue.admin("GET", "state")
-    assert state["accounts"]["mm"]["positions"]["BTCUSDT"]["quantity"] == "0.1"
+    assert state["accounts"]["mm"]["positions"]["BTCUSDT"]["quantity"] in {"0.1", "0.100"}
     assert float(state["accounts"]["mm"]["equity"]) < 100000
     assert state["requests"]["mm"]["POST /fapi/v1/order"] == 1
     assert state["replay"] is None

@@ -11,28 +11,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.venue.book import Book
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.exchange import Exchange
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.orders import Side
-from sandbox.venue.replay import CaptureError, Replay, read_head
-from sandbox.venue.stream import Hub, Subscriber
-from sandbox.venue.synthetic import Walk
+from sandbox.venue.market.book import Book
+from sandbox.venue.market.random_walk import Walk
+from sandbox.venue.market.replay import CaptureError, Replay, read_head
+from sandbox.venue.market.stream import MarketStream, Subscriber
+from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.orders.order import Side
+from tests.sandbox.recording import write_recording
 from tests.sandbox.venue_rig import BTC, Recorder, Rig
 from tests.sandbox_fixtures import SPOT_CAPTURE, USDM_CAPTURE
 
 D = Decimal
-needs_data = pytest.mark.skipif(not USDM_CAPTURE.exists(), reason="the shared recordings are not on this machine")
+# Recording -> its market, how many depth updates it shows, and how many trades it holds.
+RECORDINGS = {
+    "generated": (Market.USDM, 50, 79),
+    str(USDM_CAPTURE): (Market.USDM, 6547, 21313),
+    str(SPOT_CAPTURE): (Market.SPOT, 3449, 9757),
+}
+
+
+@pytest.fixture(params=RECORDINGS, ids=["generated", "usdm", "spot"])
+def recording(request, tmp_path) -> Path:
+    """A small recording, and where they are on this machine, real ones."""
+    if request.param == "generated":
+        return write_recording(tmp_path / "generated", BTC, price="61800", seconds=10)
+    if not Path(request.param).exists():
+        pytest.skip("the shared recordings are not on this machine")
+    return Path(request.param)
 
 
 class Follower:
     """A client that keeps a book by Binance's rules and complains about every hole."""
 
     def __init__(self, exchange: Exchange, market: Market, symbol: str = BTC) -> None:
-        listing = exchange.listing(market, symbol)
-        self.market, self.book, self.last = market, Book(), listing.last_update_id
-        self.book.apply(listing.book.bids.items(), listing.book.asks.items())
+        pair = exchange.pair(market, symbol)
+        self.market, self.book, self.last = market, Book(), pair.last_update_id
+        self.book.apply(pair.book.bids.items(), pair.book.asks.items())
         self.updates = 0
 
     def follow(self, data: dict) -> None:
@@ -70,7 +86,7 @@ class Following:
 def replaying(path: Path) -> tuple[Exchange, Replay, Following]:
     publisher = Following()
     exchange = Exchange(catalogue(), (), VenueClock(), publisher)
-    replay = Replay(path, exchange.listings, exchange.clock)
+    replay = Replay(path, exchange.pairs, exchange.clock)
     publisher.followers = {(market, BTC): Follower(exchange, market) for market in Market}
     return exchange, replay, publisher
 
@@ -80,34 +96,28 @@ def play(replay: Replay, most: int | None = None) -> None:
         replay.apply(recorded, int(recorded.moment))
 
 
-@needs_data
-@pytest.mark.parametrize(
-    ("path", "market", "depths", "trades"),
-    [(USDM_CAPTURE, Market.USDM, 6547, 21313), (SPOT_CAPTURE, Market.SPOT, 3449, 9757)],
-)
-def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(path, market, depths, trades):
-    exchange, replay, publisher = replaying(path)
+def test_a_whole_recording_keeps_every_book_whole_uncrossed_and_without_holes(recording):
+    market, depths, trades = RECORDINGS.get(str(recording), RECORDINGS["generated"])
+    exchange, replay, publisher = replaying(recording)
     assert replay.head.market is market
     play(replay)
     for each in Market:
         follower = publisher.followers[each, BTC]
-        listing = exchange.listing(each, BTC)
+        pair = exchange.pair(each, BTC)
         assert follower.updates == depths
-        assert (follower.book.bids, follower.book.asks) == (listing.book.bids, listing.book.asks)
+        assert (follower.book.bids, follower.book.asks) == (pair.book.bids, pair.book.asks)
         numbers = publisher.trades[each, BTC]
         # Trades printed before the snapshot are left out; none is missing after it.
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         assert trades - 40 < len(numbers) <= trades
-        instrument = listing.instrument
-        assert all(price % instrument.tick == 0 for price in (*listing.book.bids, *listing.book.asks))
+        instrument = pair.instrument
+        assert all(price % instrument.tick == 0 for price in (*pair.book.bids, *pair.book.asks))
     assert publisher.crossed == 0
     assert replay.malformed == 0
 
 
-@needs_data
-@pytest.mark.parametrize("path", [USDM_CAPTURE, SPOT_CAPTURE])
-def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(path):
-    _, replay, publisher = replaying(path)
+def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(recording):
+    _, replay, publisher = replaying(recording)
     first = {market: (dict(one.book.bids), dict(one.book.asks)) for (market, _), one in publisher.followers.items()}
     play(replay, 4000)
     replay.rewind()
@@ -120,24 +130,22 @@ def test_a_loop_starts_over_with_the_first_book_and_numbers_that_go_on(path):
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-@needs_data
-def test_recorded_numbers_and_prices_are_shown_as_they_were():
-    _, replay, _ = replaying(USDM_CAPTURE)
+def test_recorded_numbers_and_prices_are_shown_as_they_were(recording):
     recorder = Recorder()
     exchange = Exchange(catalogue(), (), VenueClock(), recorder)
-    replay = Replay(USDM_CAPTURE, exchange.listings, exchange.clock)
+    replay = Replay(recording, exchange.pairs, exchange.clock)
     recorded = [one for one in itertools.islice(replay.events(), 500) if one.kind == "depth"][1]
     play(replay, 500)
-    shown = recorder.of(Market.USDM, "depth")[1]
-    assert {name: shown[name] for name in ("U", "u", "pu")} == {name: recorded.data[name] for name in ("U", "u", "pu")}
+    shown = recorder.of(replay.head.market, "depth")[1]
+    numbers = {"U", "u", "pu"} if replay.head.market is Market.USDM else {"U", "u"}
+    assert {name: shown[name] for name in numbers} == {name: recorded.data[name] for name in numbers}
     assert [list(one) for one in shown["b"]] == recorded.data["b"]
 
 
-@needs_data
-def test_recorded_times_are_moved_to_now_and_keep_their_intervals():
+def test_recorded_times_are_moved_to_now_and_keep_their_intervals(recording):
     recorder = Recorder()
     exchange = Exchange(catalogue(), (), VenueClock(), recorder)
-    replay = Replay(USDM_CAPTURE, exchange.listings, exchange.clock, speed=10)
+    replay = Replay(recording, exchange.pairs, exchange.clock, speed=10)
     started = exchange.clock.milliseconds()
 
     async def watch() -> None:
@@ -193,15 +201,15 @@ def tiny_capture(symbol: str = BTC) -> list[str]:
 def test_updates_from_before_the_snapshot_are_dropped_and_bad_lines_counted(tmp_path):
     exchange, replay, publisher = replaying(capture_file(tmp_path, tiny_capture()))
     play(replay)
-    listing = exchange.listing(Market.USDM, BTC)
-    assert listing.book.bids == {D("100.0"): D(3), D("99.9"): D(2)}
+    pair = exchange.pair(Market.USDM, BTC)
+    assert pair.book.bids == {D("100.0"): D(3), D("99.9"): D(2)}
     assert publisher.followers[Market.USDM, BTC].updates == 2
     assert replay.malformed == 1
 
 
 def test_a_capture_without_loop_ends_and_says_that_the_market_stands_still(tmp_path):
     exchange, _, publisher = replaying(capture_file(tmp_path, tiny_capture()))
-    replay = Replay(tmp_path / "capture.gz", exchange.listings, exchange.clock)
+    replay = Replay(tmp_path / "capture.gz", exchange.pairs, exchange.clock)
     publisher.followers = {(market, BTC): Follower(exchange, market) for market in Market}
     asyncio.run(replay.run())
     assert replay.state()["standing_still"] is True
@@ -212,7 +220,7 @@ def test_a_capture_without_loop_ends_and_says_that_the_market_stands_still(tmp_p
     [
         ([], "no depth snapshot"),
         (["1 {}"], "no depth snapshot"),
-        (tiny_capture("FOOUSDT"), "not a symbol of this venue"),
+        (tiny_capture("FOOUSDT"), "FOOUSDT is not a symbol of this venue, which trades BTCUSDT, ETHUSDT"),
     ],
 )
 def test_what_is_not_a_capture_is_refused_with_the_reason(tmp_path, lines, why):
@@ -233,7 +241,7 @@ def walked(seed: int, steps: int) -> tuple[list, Exchange, Following]:
     recorder = Following()
     exchange = Exchange(catalogue(), (), VenueClock(), recorder)
     walks = [
-        Walk([exchange.listing(market, symbol) for market in (Market.USDM, Market.SPOT)], seed=seed)
+        Walk([exchange.pair(market, symbol) for market in (Market.USDM, Market.SPOT)], seed=seed)
         for symbol in (BTC, "DOGEUSDT")
     ]
     recorder.followers = {
@@ -243,8 +251,8 @@ def walked(seed: int, steps: int) -> tuple[list, Exchange, Following]:
     for _ in range(steps):
         for walk in walks:
             walk.step(1)
-            listing = exchange.listing(Market.USDM, walk._instrument.symbol)
-            seen.append((listing.book.mid, listing.last_price, listing.volume))
+            pair = exchange.pair(Market.USDM, walk._instrument.symbol)
+            seen.append((pair.book.mid, pair.last_price, pair.volume))
     return seen, exchange, recorder
 
 
@@ -257,36 +265,36 @@ def test_the_walk_keeps_its_books_whole_and_uncrossed_in_both_markets():
     _, exchange, following = walked(3, 400)
     assert following.crossed == 0
     for (market, symbol), follower in following.followers.items():
-        listing = exchange.listing(market, symbol)
+        pair = exchange.pair(market, symbol)
         assert follower.updates == 400
-        assert (follower.book.bids, follower.book.asks) == (listing.book.bids, listing.book.asks)
+        assert (follower.book.bids, follower.book.asks) == (pair.book.bids, pair.book.asks)
 
 
 def test_prices_and_quantities_of_the_walk_lie_on_the_grid():
     _, exchange, _ = walked(3, 50)
     for symbol in (BTC, "DOGEUSDT"):
-        listing = exchange.listing(Market.SPOT, symbol)
-        for price, quantity in (*listing.book.bids.items(), *listing.book.asks.items()):
-            assert price % listing.instrument.tick == 0
-            assert quantity % listing.instrument.step == 0
+        pair = exchange.pair(Market.SPOT, symbol)
+        for price, quantity in (*pair.book.bids.items(), *pair.book.asks.items()):
+            assert price % pair.instrument.tick == 0
+            assert quantity % pair.instrument.step == 0
 
 
 def test_a_flash_move_lifts_the_market_and_takes_it_back_without_a_hole():
     following = Following()
     rig = Rig(recorder=following)
     following.followers = {(market, BTC): Follower(rig.exchange, market) for market in Market}
-    listing = rig.listing()
+    pair = rig.pair()
     order = rig.limit(Side.SELL, "0.1", "63000")
-    listing.move(D("0.1"))
-    assert listing.book.mid == D("66000.1")
+    pair.move(D("0.1"))
+    assert pair.book.mid == D("66000.1")
     assert order.executed == D("0.1")
     rig.depth(bids=[("59999.0", "2")])  # the feed goes on in its own prices
-    assert listing.book.bids[D("65999.0")] == 2
-    listing.move(D(0))
-    assert listing.book.mid == D("60000.1")
-    assert listing.book.bids[D("59999.0")] == 2
+    assert pair.book.bids[D("65999.0")] == 2
+    pair.move(D(0))
+    assert pair.book.mid == D("60000.1")
+    assert pair.book.bids[D("59999.0")] == 2
     follower = following.followers[Market.USDM, BTC]
-    assert (follower.book.bids, follower.book.asks) == (listing.book.bids, listing.book.asks)
+    assert (follower.book.bids, follower.book.asks) == (pair.book.bids, pair.book.asks)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40), st.integers(0, 3)), max_size=120))
@@ -305,54 +313,54 @@ def take(subscriber: Subscriber) -> list[dict]:
     return [json.loads(one) for one in subscriber._lines]
 
 
-def a_hub() -> tuple[Hub, Subscriber, tuple[Market, str]]:
-    hub, where = Hub(VenueClock()), (Market.USDM, BTC)
+def a_stream() -> tuple[MarketStream, Subscriber, tuple[Market, str]]:
+    stream, where = MarketStream(VenueClock()), (Market.USDM, BTC)
     subscriber = Subscriber()
-    hub.subscribe(subscriber, [(*where, "depth"), (*where, "trade")])
-    return hub, subscriber, where
+    stream.subscribe(subscriber, [(*where, "depth"), (*where, "trade")])
+    return stream, subscriber, where
 
 
 def test_a_stalled_feed_delivers_late_in_order_and_nothing_is_lost():
-    hub, subscriber, where = a_hub()
-    hub.publish(*where, "depth", "s", {"u": 1})
-    hub.stall(where)
-    hub.publish(*where, "depth", "s", {"u": 2})
-    hub.publish(*where, "trade", "s", {"t": 1})
+    stream, subscriber, where = a_stream()
+    stream.publish(*where, "depth", "s", {"u": 1})
+    stream.stall(where)
+    stream.publish(*where, "depth", "s", {"u": 2})
+    stream.publish(*where, "trade", "s", {"t": 1})
     latecomer = Subscriber()
-    hub.subscribe(latecomer, [(*where, "depth")])
+    stream.subscribe(latecomer, [(*where, "depth")])
     assert len(take(subscriber)) == 1
-    hub.flow(where)
+    stream.flow(where)
     assert [one["data"] for one in take(subscriber)] == [{"u": 1}, {"u": 2}, {"t": 1}]
     assert take(latecomer) == []
 
 
 def test_two_stalls_of_one_symbol_end_with_the_last():
-    hub, subscriber, where = a_hub()
-    hub.stall(where)
-    hub.stall(where)
-    hub.publish(*where, "depth", "s", {"u": 1})
-    hub.flow(where)
+    stream, subscriber, where = a_stream()
+    stream.stall(where)
+    stream.stall(where)
+    stream.publish(*where, "depth", "s", {"u": 1})
+    stream.flow(where)
     assert take(subscriber) == []
-    hub.flow(where)
+    stream.flow(where)
     assert len(take(subscriber)) == 1
 
 
 def test_a_gap_loses_depth_updates_only():
-    hub, subscriber, where = a_hub()
-    hub.drop_depth(where, 2)
+    stream, subscriber, where = a_stream()
+    stream.drop_depth(where, 2)
     for number in (1, 2, 3):
-        hub.publish(*where, "depth", "s", {"u": number})
-    hub.publish(*where, "trade", "s", {"t": 1})
+        stream.publish(*where, "depth", "s", {"u": number})
+    stream.publish(*where, "trade", "s", {"t": 1})
     assert [one["data"] for one in take(subscriber)] == [{"u": 3}, {"t": 1}]
 
 
 def test_a_listener_that_does_not_listen_is_cut_off_and_the_others_are_not():
-    hub, where = Hub(VenueClock()), (Market.USDM, BTC)
+    stream, where = MarketStream(VenueClock()), (Market.USDM, BTC)
     slow, quick = Subscriber(backlog_bytes=200), Subscriber()
     for one in (slow, quick):
-        hub.subscribe(one, [(*where, "trade")])
+        stream.subscribe(one, [(*where, "trade")])
     for number in range(100):
-        hub.publish(*where, "trade", "s", {"t": number})
+        stream.publish(*where, "trade", "s", {"t": number})
     assert (slow.cut_off, quick.cut_off) == (True, False)
     assert len(take(quick)) == 100
     assert asyncio.run(slow.lines()) == []

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.venue.accounts.balances import Position, maintenance_margin
 from sandbox.venue.instruments import Market
-from sandbox.venue.ledger import Position, maintenance_margin
-from sandbox.venue.liquidation import liquidate
-from sandbox.venue.orders import AlgoStatus, Side, Status
+from sandbox.venue.matching.liquidation import liquidate
+from sandbox.venue.orders.order import AlgoStatus, Side, Status
 from sandbox.venue.refusal import Refused
 from tests.sandbox.venue_rig import BTC, Rig
 
@@ -47,7 +47,7 @@ def test_a_limit_order_takes_up_to_its_price_and_rests_with_the_remainder():
     rig = Rig()
     order = rig.limit(Side.BUY, "1.4", "60000.2")
     assert (order.status, order.executed) == (Status.PARTIALLY_FILLED, D(1))
-    assert rig.exchange.open_orders(rig.mm, Market.USDM, BTC) == [order]
+    assert rig.mm.open_orders(Market.USDM, BTC) == [order]
 
 
 def test_a_resting_order_fills_as_maker_when_the_book_comes_to_it():
@@ -186,7 +186,7 @@ def test_a_stop_wakes_at_its_price_and_becomes_a_market_order_of_the_same_owner(
     assert stop.status is AlgoStatus.FINISHED
     assert rig.mm.algo == {}
     assert rig.mm.position(BTC).quantity == 0
-    child = rig.exchange.find(rig.mm, Market.USDM, BTC, stop.actual_order_id, None)
+    child = rig.mm.find(Market.USDM, BTC, stop.actual_order_id, None)
     assert child is not None
     assert child.client_order_id == "mm-btc_7"
 
@@ -207,7 +207,7 @@ def test_a_take_profit_limit_rests_at_its_own_price():
     algo = rig.stop(Side.SELL, "60500", type="TAKE_PROFIT", price="60600", quantity="0.5")
     rig.trade("60500.0", "0.1", buyer_is_maker=False)
     assert algo.status is AlgoStatus.FINISHED
-    assert [one.price for one in rig.exchange.open_orders(rig.mm, Market.USDM, BTC)] == [D(60600)]
+    assert [one.price for one in rig.mm.open_orders(Market.USDM, BTC)] == [D(60600)]
 
 
 def test_a_trailing_stop_follows_the_best_price():
@@ -237,7 +237,7 @@ def test_a_mark_price_stop_watches_the_mid_not_the_last_trade():
     algo = rig.stop(Side.SELL, "59500", working_type="MARK_PRICE")
     rig.trade("59000.0", "0.1", buyer_is_maker=True)
     assert algo.status is AlgoStatus.NEW
-    rig.listing().move(D("-0.02"))
+    rig.pair().move(D("-0.02"))
     assert algo.status is AlgoStatus.FINISHED
 
 
@@ -247,7 +247,7 @@ def test_an_account_that_its_margin_no_longer_carries_is_liquidated():
     rig.limit(Side.BUY, "0.002", "50000")
     rig.stop(Side.SELL, "40000")
     assert liquidate(rig.exchange) == 0
-    rig.listing().move(D("-0.06"))
+    rig.pair().move(D("-0.06"))
     assert liquidate(rig.exchange) == 1
     assert rig.mm.position(BTC).quantity == 0
     assert (rig.mm.open[Market.USDM], rig.mm.algo) == ({}, {})
@@ -294,7 +294,7 @@ def test_a_spot_stop_waits_locked_and_works_when_reached():
     rig.at_market(Side.BUY, "1", market=Market.SPOT)
     stop = rig.limit(Side.SELL, "0.5", "58900", market=Market.SPOT, type="STOP_LOSS_LIMIT", stop_price=D(59000))
     assert rig.mm.holding("BTC").locked == D("0.5")
-    spot = rig.listing(Market.SPOT)
+    spot = rig.pair(Market.SPOT)
     spot.trade("59000.00", "0.1", buyer_is_maker=True, event_ms=1)
     assert stop.status is Status.FILLED
     assert rig.mm.holding("BTC").locked == 0

@@ -1,4 +1,4 @@
-"""The public market stream over the wire: snapshots, sequence, pings, venue times, and what faults do to it."""
+"""The public market stream over HTTP: snapshots, sequence, pings, venue times, and what faults do to it."""
 
 import contextlib
 import itertools
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.venue.ledger import AccountsFileError, load_accounts
+from sandbox.venue.accounts.accounts_file import AccountsFileError, load_accounts
 from tests.sandbox_fixtures import ROOT, SPOT_CAPTURE, USDM_CAPTURE, RunningVenue, running_venue, until
 
 needs_data = pytest.mark.skipif(not USDM_CAPTURE.exists(), reason="the shared recordings are not on this machine")
@@ -22,7 +22,7 @@ needs_data = pytest.mark.skipif(not USDM_CAPTURE.exists(), reason="the shared re
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[RunningVenue]:
-    with running_venue(("mm",)) as running:
+    with running_venue(("mm",), ["--speed", "10"]) as running:
         yield running
 
 
@@ -108,8 +108,9 @@ def test_event_times_are_the_venues_now_and_pings_come_every_second(venue):
         def pings() -> list[tuple[float, int]]:
             return [(at, one["E"]) for at, one in list(listener.lines) if one.get("type") == "ping"]
 
-        listener.wait(lambda: len(pings()) >= 3 and listener.of("ethusdt@trade"), seconds=6)
+        listener.wait(lambda: len(pings()) >= 2 and listener.of("ethusdt@trade"), seconds=6)
         assert all(abs(at - moment / 1000) < 0.5 for at, moment in pings())
+        assert 900 <= pings()[1][1] - pings()[0][1] < 2000
         assert {one.get("stream", one.get("type")) for _, one in listener.lines} == {
             "snapshot",
             "ping",
@@ -144,21 +145,16 @@ def test_a_sequence_gap_is_one_hole(venue):
 
 
 def test_a_listener_that_stops_reading_is_cut_off_and_the_market_goes_on():
-    small = ["--stream-backlog-bytes", "100000"]
+    small = ["--stream-backlog-bytes", "100000", "--speed", "50"]
+    every = "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,ADAUSDT,DOGEUSDT,LINKUSDT,LTCUSDT,DOTUSDT"
     with running_venue(("mm",), small) as venue, listening(venue, "symbols=ETHUSDT&streams=trade") as quick:
         with socket.socket() as wire:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             wire.connect(("127.0.0.1", int(venue.url.rpartition(":")[2])))
-            wire.sendall(b"GET /stream/v1/ndjson?symbols=BTCUSDT HTTP/1.1\r\nHost: x\r\n\r\n")
+            wire.sendall(f"GET /stream/v1/ndjson?symbols={every} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             until(lambda: venue.admin("GET", "state")["stream"]["clients"] == 2)
-
-            def flood() -> bool:
-                """A flash move and its end rewrite the whole book twice."""
-                venue.fault("flash_move", symbol="BTCUSDT", ratio=0.05)
-                venue.admin("DELETE", "faults")
-                return venue.admin("GET", "state")["stream"] | {"sent": 0} == {"clients": 1, "sent": 0, "cut_off": 1}
-
-            until(flood, seconds=10)
+            cut_off = {"clients": 1, "cut_off": 1}
+            until(lambda: cut_off.items() <= venue.admin("GET", "state")["stream"].items(), seconds=10)
         seen = len(quick.of("ethusdt@trade"))
         quick.wait(lambda: len(quick.of("ethusdt@trade")) > seen + 2)
 
@@ -171,7 +167,7 @@ def test_a_stream_that_does_not_exist_is_refused(venue, query):
 @needs_data
 @pytest.mark.parametrize("path", [USDM_CAPTURE, SPOT_CAPTURE])
 def test_a_recording_drives_both_markets_of_its_symbol_and_feeds_are_live(path):
-    with running_venue(("mm",), ["--replay", str(path)]) as venue:
+    with running_venue(("mm",), ["--replay", str(path), "--speed", "5"]) as venue:
         for market, stream, spot in (("usdm", "btcusdt@depth@0ms", False), ("spot", "btcusdt@depth@100ms", True)):
             with listening(venue, f"symbols=BTCUSDT&market={market}") as listener:
                 listener.wait(lambda listener=listener, stream=stream: len(listener.of(stream)) >= 10)

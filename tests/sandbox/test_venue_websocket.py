@@ -13,7 +13,7 @@ from tests.sandbox_fixtures import RunningVenue, client_config, running_venue, u
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[RunningVenue]:
-    with running_venue(("mm",)) as running:
+    with running_venue(("mm",), ["--speed", "10"]) as running:
         yield running
 
 

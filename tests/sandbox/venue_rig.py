@@ -1,16 +1,16 @@
-"""A venue without its wire: real exchange, real books, moved by hand."""
+"""A venue without HTTP: real exchange, real books, moved by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from sandbox.venue.accounts.account import Account, ApiKey
 from sandbox.venue.clock import VenueClock
-from sandbox.venue.exchange import Exchange
 from sandbox.venue.instruments import Market, catalogue
-from sandbox.venue.ledger import Account, ApiKey
-from sandbox.venue.listing import Listing
-from sandbox.venue.orders import AlgoOrder, NewOrder, Order, Side
+from sandbox.venue.market.pair import TradingPair
+from sandbox.venue.matching.exchange import Exchange
+from sandbox.venue.orders.order import AlgoOrder, NewOrder, Order, Side
 
 BTC = "BTCUSDT"
 D = Decimal
@@ -46,10 +46,10 @@ class Rig:
         bids = [(f"{60000 - at * 0.2:.1f}", "1") for at in range(5)]
         asks = [(f"{60000.2 + at * 0.2:.1f}", "1") for at in range(5)]
         for market in Market:
-            self.listing(market).load(bids, asks, update_id=100)
+            self.pair(market).load(bids, asks, update_id=100)
 
-    def listing(self, market: Market = Market.USDM, symbol: str = BTC) -> Listing:
-        return self.exchange.listing(market, symbol)
+    def pair(self, market: Market = Market.USDM, symbol: str = BTC) -> TradingPair:
+        return self.exchange.pair(market, symbol)
 
     def limit(self, side: Side, quantity: str, price: str, *, account: Account | None = None, **more: Any) -> Order:
         market = more.pop("market", Market.USDM)
@@ -80,7 +80,7 @@ class Rig:
         return self.exchange.place_algo(owner, algo)
 
     def depth(self, bids: Sequence[tuple[str, str]] = (), asks: Sequence[tuple[str, str]] = ()) -> None:
-        self.listing().depth(bids, asks, event_ms=1)
+        self.pair().depth(bids, asks, event_ms=1)
 
     def trade(self, price: str, quantity: str, *, buyer_is_maker: bool) -> None:
-        self.listing().trade(price, quantity, buyer_is_maker=buyer_is_maker, event_ms=1)
+        self.pair().trade(price, quantity, buyer_is_maker=buyer_is_maker, event_ms=1)

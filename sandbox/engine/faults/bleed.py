@@ -47,7 +47,7 @@ class Bleed:
         self._trader.occupied = True
         end = monotonic() + float(self._fault.request.knobs["seconds"])
         try:
-            await self._trader.desk.cancel_all()  # it must not trade with its own quotes
+            await self._trader.order_entry.cancel_all()  # it must not trade with its own quotes
             await self._lose()
             await self._leave_resting()
             while monotonic() < end:
@@ -155,7 +155,7 @@ class Bleed:
         reduce_only: bool = False,
         parent_id: str | None = None,
     ) -> None:
-        order = await self._trader.desk.send(
+        order = await self._trader.order_entry.send(
             side, quantity, price, reduce_only=reduce_only, parent_id=parent_id, mid=self._trader.mid()
         )
         if order is None:

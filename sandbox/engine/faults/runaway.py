@@ -63,6 +63,8 @@ class Runaway:
         task.add_done_callback(self._under_way.discard)
 
     async def _child(self, quantity: Decimal, price: Decimal, parent_id: str, mid: Decimal) -> None:
-        order = await self._trader.desk.send(Side.BUY, quantity, price, reduce_only=False, parent_id=parent_id, mid=mid)
+        order = await self._trader.order_entry.send(
+            Side.BUY, quantity, price, reduce_only=False, parent_id=parent_id, mid=mid
+        )
         if order is None:
             self._shut = True

@@ -13,7 +13,7 @@ from sandbox.engine.strategies.trend_following import TrendFollowing
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Assignment:
     """Which strategy trades where: its name, the account it has for itself, and how it is made."""
 
     strategy: str
@@ -22,8 +22,8 @@ class Seat:
     build: Callable[[], Strategy]
 
 
-SEATS: tuple[Seat, ...] = (
-    Seat("mm-btc", "mm", "BTC/USDT:USDT", Quoting),
-    Seat("trend-btc", "trend", "BTC/USDT:USDT", TrendFollowing),
-    Seat("meanrev-btc", "meanrev", "BTC/USDT:USDT", MeanReversion),
+ASSIGNMENTS: tuple[Assignment, ...] = (
+    Assignment("mm-btc", "mm", "BTC/USDT:USDT", Quoting),
+    Assignment("trend-btc", "trend", "BTC/USDT:USDT", TrendFollowing),
+    Assignment("meanrev-btc", "meanrev", "BTC/USDT:USDT", MeanReversion),
 )

@@ -14,9 +14,9 @@ from sandbox.engine.strategies.strategy import Cancel, CloseParent, Intent, Open
 
 @dataclass(frozen=True, slots=True)
 class MeanReversionParameters(Parameters):
-    """The z-score is (mid - mean) / standard deviation over the last ``samples`` seconds; quantities in base units."""
+    """The z-score is (mid - mean) / standard deviation over the last ``samples`` seconds; ``notional``: quote units."""
 
-    quantity: Annotated[Decimal, Bounds("0.001", "0.3")] = Decimal("0.02")
+    notional: Annotated[Decimal, Bounds("10", "18000")] = Decimal(1250)
     samples: Annotated[Decimal, Bounds("10", "3600")] = Decimal(120)
     enter_z: Annotated[Decimal, Bounds("0.1", "10")] = Decimal(2)
     leave_z: Annotated[Decimal, Bounds("0", "10")] = Decimal("0.5")
@@ -73,7 +73,7 @@ class MeanReversion:
         if z is None or abs(z) < float(p.enter_z) or view.now - self._last_parent < float(p.patience_seconds):
             return []
         self._last_parent = view.now
-        quantity = max(view.rules.quantity_down(p.quantity), view.rules.smallest(view.tick.bid))
+        quantity = max(view.rules.quantity_down(p.notional / view.tick.mid), view.rules.smallest(view.tick.bid))
         return [OpenParent(Side.SELL if z > 0 else Side.BUY, quantity)]
 
     def _learn(self, view: View) -> None:

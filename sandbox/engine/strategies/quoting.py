@@ -12,10 +12,10 @@ from sandbox.engine.strategies.strategy import Cancel, Intent, Place, View
 
 @dataclass(frozen=True, slots=True)
 class QuotingParameters(Parameters):
-    """Ratios are of the mid price: 0.0003 is 3 basis points; quantities in base units."""
+    """Ratios are of the mid price: 0.0003 is 3 basis points; notionals in quote units, so that they fit any symbol."""
 
-    quantity: Annotated[Decimal, Bounds("0.001", "0.1")] = Decimal("0.01")
-    maximum_position: Annotated[Decimal, Bounds("0.001", "0.3")] = Decimal("0.05")
+    notional: Annotated[Decimal, Bounds("10", "6000")] = Decimal(650)
+    maximum_notional: Annotated[Decimal, Bounds("10", "18000")] = Decimal(3250)
     half_spread_ratio: Annotated[Decimal, Bounds("0.00001", "0.05")] = Decimal("0.0003")
     skew_ratio: Annotated[Decimal, Bounds("0", "0.05")] = Decimal("0.0003")
     requote_ratio: Annotated[Decimal, Bounds("0.00001", "0.05")] = Decimal("0.0001")
@@ -43,9 +43,10 @@ class Quoting:
     def wanted_price(self, view: View, side: Side) -> Decimal | None:
         """Give the price to quote at, or None while the position is as large as it may be on that side."""
         p = self.parameters
-        if view.position * side.sign + p.quantity > p.maximum_position:
+        held = view.position * view.tick.mid
+        if held * side.sign + p.notional > p.maximum_notional:
             return None
-        inventory = max(Decimal(-1), min(Decimal(1), view.position / p.maximum_position))
+        inventory = max(Decimal(-1), min(Decimal(1), held / p.maximum_notional))
         fair = view.tick.mid * (1 - inventory * p.skew_ratio)
         away = fair * p.half_spread_ratio
         if side is Side.BUY:
@@ -63,7 +64,7 @@ class Quoting:
             if view.now - self._placed.get(side, float("-inf")) < float(p.requote_seconds):
                 return []
             self._placed[side] = view.now
-            quantity = max(view.rules.quantity_down(p.quantity), view.rules.smallest(wanted))
+            quantity = max(view.rules.quantity_down(p.notional / view.tick.mid), view.rules.smallest(wanted))
             return [Place(side, quantity, wanted)]
         keep, *surplus = working
         leaving: list[Intent] = [Cancel(order.client_order_id) for order in surplus if not order.leaving]

@@ -13,9 +13,11 @@ from sandbox.engine.strategies.strategy import Cancel, CloseParent, Intent, Open
 
 @dataclass(frozen=True, slots=True)
 class TrendParameters(Parameters):
-    """Seconds are the averages' time constants and waits; ratios are of price; quantities in base units."""
+    """Seconds are the averages' time constants and waits; ratios are of price; the notional of
+    the position is in quote units.
+    """
 
-    position: Annotated[Decimal, Bounds("0.001", "0.3")] = Decimal("0.03")
+    notional: Annotated[Decimal, Bounds("10", "18000")] = Decimal(1850)
     fast_seconds: Annotated[Decimal, Bounds("1", "3600")] = Decimal(20)
     slow_seconds: Annotated[Decimal, Bounds("2", "36000")] = Decimal(90)
     band_ratio: Annotated[Decimal, Bounds("0", "0.05")] = Decimal("0.0001")
@@ -70,9 +72,10 @@ class TrendFollowing:
         p = self.parameters
         if self.direction == 0 or view.now - self._last_parent < float(p.pause_seconds):
             return []
-        missing = p.position * self.direction - view.position
+        wanted = p.notional / view.tick.mid
+        missing = wanted * self.direction - view.position
         quantity = view.rules.quantity_down(abs(missing))
-        if quantity < max(view.rules.smallest(view.tick.mid), p.position / 4):
+        if quantity < max(view.rules.smallest(view.tick.mid), wanted / 4):
             return []
         self._last_parent = view.now
         return [OpenParent(Side.BUY if missing > 0 else Side.SELL, quantity)]

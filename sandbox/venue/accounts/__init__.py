@@ -1,0 +1,1 @@
+"""Who owns what: accounts with their keys, balances, positions and margin."""

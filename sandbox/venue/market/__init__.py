@@ -1,0 +1,1 @@
+"""The outside market: books, what moves them (a recording or a random walk), and the stream of market data."""

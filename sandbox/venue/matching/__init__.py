@@ -1,0 +1,1 @@
+"""What an order meets: acceptance, matching, conditional orders, settlement, liquidation."""

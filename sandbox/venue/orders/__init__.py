@@ -1,0 +1,1 @@
+"""Users' orders and the line in which they rest."""

@@ -1,0 +1,1 @@
+"""Binance's REST API without HTTP: paths, parameters, signatures, limits, and how answers are written."""

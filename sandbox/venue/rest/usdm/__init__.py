@@ -1,0 +1,1 @@
+"""The USD-M futures API."""
