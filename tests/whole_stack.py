@@ -20,7 +20,7 @@ import requests
 import yaml
 
 from bin.stack.operators import mint
-from bin.stack.services import DEFAULT_PORTS, Service, render, services
+from bin.stack.services import DEFAULT_PORTS, Service, choose, render, services
 from tests.monitoring import ROOT, Process, free_host
 from webhook.access.principal import Role
 
@@ -85,13 +85,14 @@ def whole_stack(folder: Path, databases: Mapping[str, str] | None = None) -> Ite
     subprocess.run(["sh", str(ROOT / "bin" / "secrets.sh"), str(secrets)], check=True, capture_output=True, timeout=60)
     tokens = mint(secrets / "operators.json", PEOPLE, lifetime=timedelta(hours=1))
     ports = {name: int(free_host().rpartition(":")[2]) for name in DEFAULT_PORTS}
-    render(ports, {}, run=run, secrets=secrets)
+    choice = choose({})
+    render(ports, choice, run=run, secrets=secrets)
     exporters = run / "config" / "exporters.yml"
     settings = yaml.safe_load(exporters.read_text())
     settings["system"]["databases"] = [{"name": name, "conninfo": url} for name, url in (databases or {}).items()]
     exporters.write_text(yaml.safe_dump(settings))
     with ExitStack() as running:
-        for wave in services(ports, replay=None, run=run, secrets=secrets):
+        for wave in services(ports, choice, replay=None, run=run, secrets=secrets):
             for service in wave:
                 process = Process(_command(service), run / "log" / f"{service.name}.log")
                 running.callback(process.stop)
