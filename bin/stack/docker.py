@@ -148,8 +148,10 @@ def down() -> None:
 
 
 def reload() -> None:
-    """Have Prometheus and Alertmanager read their configuration again."""
-    # Compose is given the same variables as by `up`, and with them Alertmanager's file is written anew.
+    """Have Prometheus and Alertmanager read their configuration again; raises SetupError when it is faulty."""
+    # With the variables of `up`, Alertmanager's file is written anew.
+    _compose("run", "--rm", "check-prometheus")
+    _compose("run", "--rm", "check-alertmanager")
     _compose("kill", "--signal", "HUP", "prometheus", "alertmanager")
 
 

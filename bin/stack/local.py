@@ -28,6 +28,7 @@ from bin.stack.services import (
     Choice,
     Service,
     SetupError,
+    binary,
     choose,
     host_file,
     read_ports,
@@ -325,10 +326,14 @@ def down() -> None:
 
 
 def reload() -> None:
-    """Have the running stack read the configuration of this checkout again."""
+    """Have the running stack read the configuration of this checkout again; raises SetupError when it is faulty."""
     launcher = running_stack(RUN)
     if launcher is None:
         raise SetupError("No local stack is running.")
+    command = [binary("promtool"), "check", "config", str(ROOT / "prometheus" / "prometheus.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if checked.returncode != 0:
+        raise SetupError(f"Nothing was reloaded.\n{checked.stdout}{checked.stderr}")
     launcher.send_signal(signal.SIGUSR1)
     say("Asked the running stack to read its configuration again.")
 

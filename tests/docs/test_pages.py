@@ -88,10 +88,17 @@ def test_commands_of_andon_take_the_options_that_are_shown(page):
             assert option in text, f"andon {line}"
 
 
-def test_the_readme_lists_every_port_with_the_variable_that_moves_it():
-    text = (ROOT / "README.md").read_text()
+def test_the_page_about_running_it_lists_every_port_with_the_variable_that_moves_it():
+    text = (ROOT / "docs" / "running.md").read_text()
     for name, port in PORTS.items():
         assert re.search(rf"\| {port} \| `{port_variable(name)}` \|", text), name
+
+
+def test_the_readme_is_two_screens():
+    before, more = (ROOT / "README.md").read_text().split("\n## More\n")
+    assert len(before.splitlines()) <= 105
+    assert max(map(len, before.splitlines())) <= 140
+    assert more.count("](") > 5
 
 
 def test_every_variable_of_the_example_environment_is_read_and_every_one_that_names_a_file_is_in_it():
