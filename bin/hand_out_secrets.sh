@@ -44,7 +44,7 @@ hand_out() {
 }
 
 # The kill keys (venue_*) go to the webhook and to nobody else.
-hand_out webhook 10001 'venue_*' 'notifier_*' operators.json alertmanager_token engine_token pagerduty_routing_key slack_webhook_url
+hand_out webhook 10001 'venue_*' 'notifier_*' 'engine_*_token' operators.json alertmanager_token engine_token pagerduty_routing_key postgresql_password slack_webhook_url
 hand_out alertmanager 65534 alertmanager_token pagerduty_routing_key slack_webhook_url
 hand_out engine 10001 engine_accounts.json engine_token events_token sandbox_admin_token
 hand_out venue 10001 sandbox_accounts.json sandbox_admin_token

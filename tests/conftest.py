@@ -1,7 +1,14 @@
 """For all tests."""
 
+import pytest
 from hypothesis import settings
 
 # Machines that run tests are slow at times; how fast the code is, is measured in tests/bench.
 settings.register_profile("andon", deadline=None, max_examples=60)
 settings.load_profile("andon")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes go first: they take longest, and many short files let all workers end together."""
+    slow = {item.path for item in items if item.get_closest_marker("stack")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import requests
+
+from tests.ports import free_host
 
 T = TypeVar("T")
 
@@ -65,13 +66,6 @@ def every(program: str, variable: str) -> list[Path]:
     if missing:
         raise MissingProgramError(f"{variable} names what cannot be run: {', '.join(missing)}")
     return listed or [find(program)]
-
-
-def free_host() -> str:
-    """``127.0.0.1:port`` with a port that was free a moment ago."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 def wait_until(

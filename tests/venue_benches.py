@@ -1,6 +1,5 @@
 """Venues under test, each with what a test may do to its account: the contract suite speaks to all of them alike."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.ports import free_port
 from tests.sandbox_fixtures import RunningVenue, usdm_client
 from webhook.actions.port import Side, Venue
 from webhook.clock import SystemClock
@@ -218,6 +218,4 @@ def sandbox_bench(
 
 def closed_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    return free_port()

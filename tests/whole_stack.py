@@ -20,8 +20,9 @@ import requests
 import yaml
 
 from bin.stack.operators import mint
-from bin.stack.services import DEFAULT_PORTS, Service, render, services
-from tests.monitoring import ROOT, Process, free_host
+from bin.stack.services import DEFAULT_PORTS, Service, choose, render, services
+from tests.monitoring import ROOT, Process
+from tests.ports import free_port
 from webhook.access.principal import Role
 
 PEOPLE = {"alice": Role.RISK, "bob": Role.RISK, "carol": Role.TRADER}
@@ -75,28 +76,54 @@ class WholeStack:
 
 
 @contextmanager
-def whole_stack(folder: Path, databases: Mapping[str, str] | None = None) -> Iterator[WholeStack]:
+def whole_stack(
+    folder: Path, databases: Mapping[str, str] | None = None, *, hurried: bool = False
+) -> Iterator[WholeStack]:
     """Start every service in the waves of `make up`, each when those before it answer.
 
-    *databases* are PostgreSQL databases to watch: name -> URL.
+    *databases* are PostgreSQL databases to watch: name -> URL.  *hurried*: what needs a minute of samples has them in
+    seconds; nothing but intervals and windows differs from what is shipped.
     """
     run, secrets = folder / "run", folder / "secrets"
     (run / "log").mkdir(parents=True)
     subprocess.run(["sh", str(ROOT / "bin" / "secrets.sh"), str(secrets)], check=True, capture_output=True, timeout=60)
     tokens = mint(secrets / "operators.json", PEOPLE, lifetime=timedelta(hours=1))
-    ports = {name: int(free_host().rpartition(":")[2]) for name in DEFAULT_PORTS}
-    render(ports, {}, run=run, secrets=secrets)
+    ports = {name: free_port() for name in DEFAULT_PORTS}
+    choice = choose({})
+    render(ports, choice, run=run, secrets=secrets)
     exporters = run / "config" / "exporters.yml"
     settings = yaml.safe_load(exporters.read_text())
     settings["system"]["databases"] = [{"name": name, "conninfo": url} for name, url in (databases or {}).items()]
+    if hurried:
+        settings["market_data"]["measure"] = {"sample_seconds": 0.2}
+        settings["trading"]["risk"]["min_observations"] = 10
+        _hurry(run / "config")
     exporters.write_text(yaml.safe_dump(settings))
     with ExitStack() as running:
-        for wave in services(ports, replay=None, run=run, secrets=secrets):
+        for wave in services(ports, choice, replay=None, run=run, secrets=secrets):
             for service in wave:
                 process = Process(_command(service), run / "log" / f"{service.name}.log")
                 running.callback(process.stop)
                 process.start(f"{service.url}{service.health}")
         yield WholeStack(ports, tokens, secrets)
+
+
+def _hurry(config: Path) -> None:
+    for name, edits in {
+        "prometheus/prometheus.yml": {"scrape_interval: 5s": "scrape_interval: 1s", "timeout: 4s": "timeout: 1s"},
+        "prometheus/rules/adaptive.rules.yml": {"interval: 15s": "interval: 1s", "offset 1m": "offset 5s"},
+        "alertmanager/alertmanager.yml": {
+            "group_interval: 5s": "group_interval: 1s",
+            "repeat_interval: 10s": "repeat_interval: 2s",
+        },
+    }.items():
+        file = config / name
+        text = file.read_text()
+        for shipped, short in edits.items():
+            if shipped not in text:
+                raise ValueError(f"{name} does not say {shipped!r}")
+            text = text.replace(shipped, short)
+        file.write_text(text)
 
 
 def _command(service: Service) -> tuple[str, ...]:

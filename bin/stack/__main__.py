@@ -1,4 +1,4 @@
-"""The whole stack on the sandbox venue.
+"""The whole stack: on the sandbox venue, or with ANDON_CONFIG on the accounts that it names.
 
     python -m bin.stack up [--detach]    start it, watch over it, stop it on Ctrl-C
     python -m bin.stack down             stop a stack that was started elsewhere
@@ -7,7 +7,8 @@
     python -m bin.stack hand-out         give running services what changed in secrets/
     python -m bin.stack drill [OPTIONS]  break the sandbox and time the kill
 
-With Docker Compose where an engine answers, else as local processes; ANDON_STACK=docker|local chooses.
+With Docker Compose where an engine answers, else as local processes; ANDON_STACK=docker|local chooses.  Variables are
+read from .env as well, as Compose does.
 The targets of the Makefile call this.
 """
 
@@ -18,11 +19,25 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from bin.stack import docker, local
 from bin.stack.operators import mint
 from bin.stack.services import HOST, OPERATORS_FILE, ROOT, SECRETS, SetupError, read_ports
 from webhook.access.principal import Role
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """The lines `NAME=value` of a file as Compose reads it: comments and pairs of quotes are left out."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#"))
+    return {name.strip(): _unquoted(value.strip()) for name, equals, value in pairs if equals}
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] in {"'", '"'} and value.endswith(value[:1]) and len(value) > 1:
+        return value[1:-1]
+    return value.partition(" #")[0].rstrip()
 
 
 def kind_of_stack(environ: Mapping[str, str]) -> str:
@@ -83,6 +98,7 @@ def main() -> int:
     options, rest = parser.parse_known_args()
     if rest and options.command != "drill":
         parser.error(f"unknown options: {' '.join(rest)}")
+    os.environ.update(read_env_file(ROOT / ".env") | os.environ)
     try:
         return run(options, rest)
     except SetupError as error:

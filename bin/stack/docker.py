@@ -7,25 +7,55 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 from bin.stack.operators import mint
-from bin.stack.services import OPERATORS_FILE, ROOT, SetupError, host_file, port_variable, read_ports
-from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, summary
+from bin.stack.services import (
+    OPERATORS_FILE,
+    ROOT,
+    RUN,
+    SANDBOX,
+    Choice,
+    SetupError,
+    alertmanager_config,
+    choose,
+    host_file,
+    port_variable,
+    read_ports,
+)
+from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, read_settings, summary
 
 COMPOSE = ("docker", "compose")
 GRAFANA_PORT = 3000
-# Files of this machine that are mounted; Compose would take a relative path for the name of a volume.
-HOST_FILES = ("ANDON_REPLAY", "ANDON_CONFIG", "ANDON_EXPORTERS_CONFIG")
 HEALTHY_WITHIN_SECONDS = 300.0
 
 
+def variables(choice: Choice, environ: Mapping[str, str], run: Path) -> dict[str, str]:
+    """What docker-compose.yml is told: files by absolute paths (a relative one is the name of a volume to Compose).
+
+    Raises SetupError when a variable names a file that is not there.
+    """
+    replay = host_file(environ, "ANDON_REPLAY")
+    told = {
+        "ANDON_CONFIG": str(choice.webhook),
+        "ANDON_EXPORTERS_CONFIG": str(choice.exporters),
+        "ANDON_REPLAY": str(replay or ""),
+    }
+    if choice.own:
+        told |= {"ANDON_STATE": "-own", "ANDON_SANDBOX_TARGETS": os.devnull}
+    if "pager" not in choice.sandbox or environ.get("ANDON_ALERTMANAGER_CONFIG"):
+        # Written over, not anew: a running container sees the change.
+        run.mkdir(mode=0o700, exist_ok=True)
+        folder = run / "alertmanager"
+        folder.mkdir(exist_ok=True)
+        (folder / "alertmanager.yml").write_text(alertmanager_config(choice))
+        told["ANDON_ALERTMANAGER_DIR"] = str(folder)
+    return told
+
+
 def _environ() -> dict[str, str]:
-    environ = dict(os.environ)
-    for variable in HOST_FILES:
-        file = host_file(environ, variable)
-        if file is not None:
-            environ[variable] = str(file)
-    return environ
+    return {**os.environ, **variables(choose(os.environ), os.environ, RUN)}
 
 
 def _compose(*arguments: str) -> None:
@@ -45,7 +75,7 @@ def _states() -> dict[str, tuple[str, str, int]]:
     return {row["Service"]: (row["State"], row.get("Health") or "", int(row.get("ExitCode") or 0)) for row in rows}
 
 
-def _start_and_tell() -> None:
+def _start_and_tell(choice: Choice, environ: Mapping[str, str]) -> None:
     """Start everything; each service says when it is healthy. Raises SetupError when one is not.
 
     `docker compose up` returns when the last dependency is healthy, so it runs beside the telling.
@@ -54,8 +84,9 @@ def _start_and_tell() -> None:
     told: set[str] = set()
     with tempfile.TemporaryFile("w+") as output:
         # The one-shots run anew each time, so that the services get the tokens that were minted just now.
+        left_out = [f"--scale={name}=0" for name in SANDBOX if name not in choice.sandbox]
         starting = subprocess.Popen(  # noqa: S603
-            [*COMPOSE, "up", "--detach", "--no-build"], cwd=ROOT, env=_environ(), stdout=output, stderr=output
+            [*COMPOSE, "up", "--detach", "--no-build", *left_out], cwd=ROOT, env=environ, stdout=output, stderr=output
         )
         try:
             while True:
@@ -85,11 +116,17 @@ def _start_and_tell() -> None:
 def up(*, detach: bool) -> None:
     """Build and start everything; stay until Ctrl-C, or with `detach` return when it is healthy."""
     ports = read_ports(os.environ) | {"grafana": int(os.environ.get(port_variable("grafana"), GRAFANA_PORT))}
+    choice = choose(os.environ)
+    # Containers see no variable of this shell but those that docker-compose.yml hands on.
+    settings = read_settings(choice, {})
     tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
+    environ = _environ()
+    if choice.own and settings.listen.public_url:
+        environ["ANDON_PUBLIC_URL"] = settings.listen.public_url
     _compose("build")
     try:
-        _start_and_tell()
-        say(summary(ports, tokens, docker=True))
+        _start_and_tell(choice, environ)
+        say(summary(ports, tokens, choice, settings, docker=True))
         if detach:
             return
         _until_asked_to_stop()
@@ -111,7 +148,10 @@ def down() -> None:
 
 
 def reload() -> None:
-    """Have Prometheus and Alertmanager read their configuration again."""
+    """Have Prometheus and Alertmanager read their configuration again; raises SetupError when it is faulty."""
+    # With the variables of `up`, Alertmanager's file is written anew.
+    _compose("run", "--rm", "check-prometheus")
+    _compose("run", "--rm", "check-alertmanager")
     _compose("kill", "--signal", "HUP", "prometheus", "alertmanager")
 
 

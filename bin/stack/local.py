@@ -25,15 +25,19 @@ from bin.stack.services import (
     OPERATORS_FILE,
     ROOT,
     RUN,
+    Choice,
     Service,
     SetupError,
+    binary,
+    choose,
     host_file,
     read_ports,
     refuse_taken_ports,
     render,
     services,
 )
-from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, summary
+from bin.stack.summary import ONE_TIME_OPERATORS, TOKEN_LIFETIME, modes, read_settings, summary
+from webhook.settings import Settings
 
 HEALTHY_WITHIN_SECONDS = 60.0
 # As with `restart: unless-stopped`: a service that dies comes back, after a pause that doubles while it keeps dying.
@@ -198,7 +202,7 @@ class Stack:
 
     def reload(self) -> None:
         """Render the configuration anew; Prometheus and Alertmanager read it again."""
-        render(read_ports(os.environ), os.environ)
+        render(read_ports(os.environ), choose(os.environ))
         for wave in self.waves:
             for running in wave:
                 if running.service.name in {"prometheus", "alertmanager"}:
@@ -266,19 +270,22 @@ def up(*, detach: bool) -> None:
         return
     replay = host_file(os.environ, "ANDON_REPLAY")
     ports = read_ports(os.environ)
+    choice = choose(os.environ)
+    settings = read_settings(choice, os.environ)
     with only_one(RUN):
-        refuse_taken_ports(ports)
-        render(ports, os.environ)
-        waves = services(ports, replay=replay)
+        refuse_taken_ports({name: ports[name] for name in choice.services})
+        render(ports, choice)
+        waves = services(ports, choice, replay=replay)
         # In the background standard output is a log, which no token may be in: who waits for the stack mints them.
-        when_healthy = str if IN_BACKGROUND in os.environ else functools.partial(_invitation, ports)
-        market = f"replaying {replay}" if replay else "on a synthetic market"
-        say(f"Andon on the sandbox venue, {market}; logs in .run/log/")
+        when_healthy = str if IN_BACKGROUND in os.environ else functools.partial(_invitation, ports, choice, settings)
+        market = "" if choice.own else f", replaying {replay}" if replay else ", on a synthetic market"
+        say(f"Andon on {modes(settings.venues, settings)}{market}; logs in .run/log/")
         asyncio.run(supervise(waves, when_healthy))
 
 
-def _invitation(ports: Mapping[str, int]) -> str:
-    return summary(ports, mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME), docker=False)
+def _invitation(ports: Mapping[str, int], choice: Choice, settings: Settings) -> str:
+    tokens = mint(OPERATORS_FILE, ONE_TIME_OPERATORS, lifetime=TOKEN_LIFETIME)
+    return summary(ports, tokens, choice, settings, docker=False)
 
 
 def _up_in_background() -> None:
@@ -302,7 +309,8 @@ def _up_in_background() -> None:
         sys.stdout.write(log.read())
     if launcher.poll() is not None:
         raise SetupError("The stack did not start.")
-    say(_invitation(read_ports(os.environ)))
+    choice = choose(os.environ)
+    say(_invitation(read_ports(os.environ), choice, read_settings(choice, os.environ)))
     say("  Running in the background.")
 
 
@@ -318,10 +326,14 @@ def down() -> None:
 
 
 def reload() -> None:
-    """Have the running stack read the configuration of this checkout again."""
+    """Have the running stack read the configuration of this checkout again; raises SetupError when it is faulty."""
     launcher = running_stack(RUN)
     if launcher is None:
         raise SetupError("No local stack is running.")
+    command = [binary("promtool"), "check", "config", str(ROOT / "prometheus" / "prometheus.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if checked.returncode != 0:
+        raise SetupError(f"Nothing was reloaded.\n{checked.stdout}{checked.stderr}")
     launcher.send_signal(signal.SIGUSR1)
     say("Asked the running stack to read its configuration again.")
 

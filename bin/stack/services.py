@@ -31,13 +31,10 @@ DEFAULT_PORTS = {
     "engine": 8720,
     "pager": 8730,
 }
-# Folders of configuration that are copied into .run/config with names and paths replaced ...
-FOLDERS = ("prometheus", "prometheus/rules", "prometheus/targets", "alertmanager")
-# ... and single files: where they are copied to -> the variable that names another one, and the one of the sandbox.
-FILES = {
-    "webhook.yml": ("ANDON_CONFIG", "webhook/andon.sandbox.yml"),
-    "exporters.yml": ("ANDON_EXPORTERS_CONFIG", "exporters/sandbox.yml"),
-}
+SANDBOX = ("venue", "engine", "pager")
+# Folders of configuration that are copied into .run/config with names and paths replaced; single files besides them.
+FOLDERS = ("prometheus", "prometheus/rules", "prometheus/targets")
+SANDBOX_TARGETS = "prometheus/targets/sandbox.yml"
 
 
 class SetupError(Exception):
@@ -59,6 +56,48 @@ class Service:
     def url(self) -> str:
         """Where it is, on loopback."""
         return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is run: the three files that a variable can name, and the services of the sandbox that they need."""
+
+    webhook: Path
+    exporters: Path
+    alertmanager: Path
+    sandbox: frozenset[str]
+
+    @property
+    def own(self) -> bool:
+        """Whether this is somebody's own trading, and not the sandbox's."""
+        return "venue" not in self.sandbox
+
+    @property
+    def services(self) -> list[str]:
+        """The names of all services that are started."""
+        return [name for name in DEFAULT_PORTS if name not in SANDBOX or name in self.sandbox]
+
+    @property
+    def state(self) -> str:
+        """The folder below .run for what is kept: halts and peaks of the sandbox say nothing about real accounts."""
+        return "state-own" if self.own else "state"
+
+
+def choose(environ: Mapping[str, str], root: Path = ROOT) -> Choice:
+    """Which files are used; a service of the sandbox runs where the webhook's configuration names its address.
+
+    Raises SetupError when a variable names a file that is not there.
+    """
+    webhook = host_file(environ, "ANDON_CONFIG") or root / "webhook" / "andon.sandbox.yml"
+    said = re.sub(r"(^|\s)#.*", "", webhook.read_text())
+    sandbox = frozenset(name for name in SANDBOX if re.search(_address(name), said))
+    exporters = "sandbox.yml" if "venue" in sandbox else "example.yml"
+    return Choice(
+        webhook,
+        host_file(environ, "ANDON_EXPORTERS_CONFIG") or root / "exporters" / exporters,
+        host_file(environ, "ANDON_ALERTMANAGER_CONFIG") or root / "alertmanager" / "alertmanager.yml",
+        sandbox,
+    )
 
 
 def port_variable(name: str) -> str:
@@ -101,30 +140,47 @@ def refuse_taken_ports(ports: Mapping[str, int]) -> None:
 def localise(text: str, ports: Mapping[str, int], *, secrets: Path, state: Path) -> str:
     """A configuration text written for Compose, with this machine's addresses and paths."""
     for name, port in ports.items():
-        text = re.sub(rf"(?<![\w.-]){re.escape(name)}:{DEFAULT_PORTS[name]}\b", f"{HOST}:{port}", text)
+        text = re.sub(_address(name), f"{HOST}:{port}", text)
     return text.replace("/run/secrets/", f"{secrets}/").replace("/var/lib/andon", str(state))
 
 
-def render(
-    ports: Mapping[str, int],
-    environ: Mapping[str, str],
-    *,
-    root: Path = ROOT,
-    run: Path = RUN,
-    secrets: Path = SECRETS,
-) -> None:
-    """Write the localised configuration into run/config; what is gone from the source goes there too.
+def _address(name: str) -> str:
+    return rf"(?<![\w.-]){re.escape(name)}:{DEFAULT_PORTS[name]}\b"
 
-    Raises SetupError when a variable names a file that is not there.
-    """
-    config, state = run / "config", run / "state"
+
+def alertmanager_config(choice: Choice) -> str:
+    """Alertmanager's configuration; without the sandbox's pager its pages go to PagerDuty itself."""
+    text = choice.alertmanager.read_text()
+    return text if "pager" in choice.sandbox else re.sub(rf"\n *url: http://{_address('pager')}\S*", "", text)
+
+
+def render(
+    ports: Mapping[str, int], choice: Choice, *, root: Path = ROOT, run: Path = RUN, secrets: Path = SECRETS
+) -> None:
+    """Write the localised configuration into run/config; what is gone from the source goes there too."""
+    config, state = run / "config", run / choice.state
     state.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(config, ignore_errors=True)
-    sources = {file: file.relative_to(root) for folder in FOLDERS for file in (root / folder).glob("*.yml")}
-    sources |= {host_file(environ, variable) or root / own: Path(name) for name, (variable, own) in FILES.items()}
-    for source, target in sources.items():
-        (config / target).parent.mkdir(parents=True, exist_ok=True)
-        (config / target).write_text(localise(source.read_text(), ports, secrets=secrets, state=state))
+    files = {
+        file.relative_to(root).as_posix(): file.read_text()
+        for folder in FOLDERS
+        for file in (root / folder).glob("*.yml")
+    }
+    if choice.own:
+        files.pop(SANDBOX_TARGETS, None)
+    files |= {
+        "webhook.yml": choice.webhook.read_text(),
+        "exporters.yml": choice.exporters.read_text(),
+        "alertmanager/alertmanager.yml": alertmanager_config(choice),
+    }
+    for name, text in files.items():
+        (config / name).parent.mkdir(parents=True, exist_ok=True)
+        (config / name).write_text(localise(text, ports, secrets=secrets, state=state))
+
+
+def secrets_dir(secrets: Path = SECRETS) -> dict[str, str]:
+    """The variable by which the webhook finds its secrets wherever its configuration lies."""
+    return {"ANDON__SECRETS_DIR": str(secrets)}
 
 
 def binary(*names: str) -> str:
@@ -149,12 +205,18 @@ def host_file(environ: Mapping[str, str], variable: str) -> Path | None:
 
 
 def services(
-    ports: Mapping[str, int], *, replay: Path | None, run: Path = RUN, secrets: Path = SECRETS
+    ports: Mapping[str, int], choice: Choice, *, replay: Path | None, run: Path = RUN, secrets: Path = SECRETS
 ) -> tuple[tuple[Service, ...], ...]:
     """The stack in waves: a wave is started when every service of the wave before it is healthy."""
+    waves = _waves(ports, replay, run / "config", run / choice.state, secrets)
+    chosen = (tuple(service for service in wave if service.name in choice.services) for wave in waves)
+    return tuple(wave for wave in chosen if wave)
+
+
+def _waves(
+    ports: Mapping[str, int], replay: Path | None, config: Path, state: Path, secrets: Path
+) -> tuple[tuple[Service, ...], ...]:
     python = sys.executable
-    config = run / "config"
-    state = run / "state"
     recording = (f"--replay={replay}", "--loop") if replay else ()
 
     def sandbox(name: str, *arguments: str) -> Service:
@@ -193,7 +255,7 @@ def services(
                 "webhook",
                 (python, "-m", "webhook", "serve", "--config", str(config / "webhook.yml")),
                 ports["webhook"],
-                env={"ANDON__LISTEN__PORT": str(ports["webhook"])},
+                env={"ANDON__LISTEN__PORT": str(ports["webhook"]), **secrets_dir(secrets)},
                 stop_seconds=75.0,
             ),
         ),

@@ -122,8 +122,8 @@ def test_no_secret_stands_in_the_file(name):
     environment = SERVICES[name].get("environment", {})
     for variable, value in environment.items():
         if re.search(r"PASSWORD|TOKEN|SECRET|KEY", variable):
-            assert variable.endswith("__FILE"), variable
-            assert value.startswith("/run/secrets/"), variable
+            assert variable.endswith(("__FILE", "_DIR")), variable
+            assert f"{value}/".startswith("/run/secrets/"), variable
 
 
 @every_service

@@ -20,7 +20,8 @@ from typing import Any, Self
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import INTAKE_TOKEN, running_webhook, write_config
-from tests.monitoring import Monitoring, free_host, wait_until
+from tests.monitoring import Monitoring, wait_until
+from tests.ports import free_host
 from tests.sandbox_fixtures import ROOT, running_venue
 
 BREACHES = 50

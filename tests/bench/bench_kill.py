@@ -13,7 +13,8 @@ from urllib.error import URLError
 
 from tests.bench.tables import Report, Row
 from tests.bench.webhook_process import SYMBOLS, RunningWebhook, an_alert, running_webhook, write_config
-from tests.monitoring import find, free_host, wait_until
+from tests.monitoring import find, wait_until
+from tests.ports import free_host
 from tests.sandbox_fixtures import RunningVenue, running_venue, usdm_client
 
 ACCOUNTS = ("mm", "trend", "meanrev")

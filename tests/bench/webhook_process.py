@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.monitoring import free_host
+from tests.ports import free_host
 from tests.sandbox_fixtures import ROOT, RunningVenue
 
 INTAKE_TOKEN = "bench-intake-token-0123456789abcdef"

@@ -50,7 +50,7 @@ def test_files_that_are_named_are_there(page):
     for name in re.findall(rf"`((?:{tops})/[\w./*-]+)`", page.read_text()):
         found = list(ROOT.glob(name.rstrip("/"))) if "*" in name else [ROOT / name]
         # The user's own configuration is named before it is made.
-        own = {"webhook/andon.yml", "prometheus/rules/limits.ours.yml"}
+        own = {"webhook/andon.yml", "exporters/exporters.yml", "prometheus/rules/limits.ours.yml"}
         assert name in own or (found and found[0].exists()), name
 
 
@@ -88,16 +88,28 @@ def test_commands_of_andon_take_the_options_that_are_shown(page):
             assert option in text, f"andon {line}"
 
 
-def test_the_readme_lists_every_port_with_the_variable_that_moves_it():
-    text = (ROOT / "README.md").read_text()
+def test_the_page_about_running_it_lists_every_port_with_the_variable_that_moves_it():
+    text = (ROOT / "docs" / "running.md").read_text()
     for name, port in PORTS.items():
         assert re.search(rf"\| {port} \| `{port_variable(name)}` \|", text), name
 
 
-def test_every_variable_of_the_example_environment_is_one_that_compose_reads():
+def test_the_readme_is_two_screens():
+    before, more = (ROOT / "README.md").read_text().split("\n## More\n")
+    assert len(before.splitlines()) <= 105
+    assert max(map(len, before.splitlines())) <= 140
+    assert more.count("](") > 5
+
+
+def test_every_variable_of_the_example_environment_is_read_and_every_one_that_names_a_file_is_in_it():
     compose = (ROOT / "docker-compose.yml").read_text()
-    for variable in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
-        assert f"${{{variable}:" in compose, variable
+    launcher = "".join(file.read_text() for file in (ROOT / "bin" / "stack").glob("*.py"))
+    offered = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    for variable in offered:
+        assert f"${{{variable}:" in compose or f'"{variable}"' in launcher, variable
+    files = re.findall(r'host_file\(environ, "([A-Z_]+)"\)', launcher)
+    assert set(files) <= set(offered)
+    assert len(files) >= 4
 
 
 def test_every_target_of_make_says_what_it_does():

@@ -11,6 +11,7 @@ from exporters.market_data.markets import Markets
 from exporters.market_data.sources.ndjson import NdjsonSource
 from tests.exporters.market import shown as shown_of
 from tests.exporters.running import exporter, until
+from tests.ports import free_port
 from tests.sandbox_fixtures import running_venue
 
 BTC = 'symbol="BTC/USDT:USDT",venue="sandbox"'
@@ -111,8 +112,7 @@ def test_a_stalled_symbol_grows_old_while_the_feed_is_up(live, venue):
 
 @pytest.mark.stack
 def test_a_venue_that_dies_is_down_until_it_is_back(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     up = 'market_data_feed_up{venue="sandbox"}'
     with exporter("market-data", config(url), tmp_path) as running:

@@ -62,7 +62,7 @@ EAGER = {
 }
 # A runaway breaches the child/parent ratio or the order rate, whichever Prometheus sees first.
 RUNAWAY = 'ALERTS{strategy="mm-btc", kill_action="halt", alertstate="firing"}'
-# What takes longest to know: a minute of the session, enough changes of equity, a position held for a while.
+# What takes longest to know: a session to compare with, enough changes of equity, a position held for a while.
 SLOW = (
     "market_data_depth_ratio",
     "market_data_volume_at_price_anomaly_score",
@@ -92,7 +92,7 @@ def database() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory, database) -> Iterator[Live]:
-    with whole_stack(tmp_path_factory.mktemp("stack"), {"orders": database}) as stack:
+    with whole_stack(tmp_path_factory.mktemp("stack"), {"orders": database}, hurried=True) as stack:
         for strategy, parameters in EAGER.items():
             stack.engine("control/parameters", {"strategy": strategy, "parameters": parameters})
         missing: list[str] = []
@@ -101,7 +101,7 @@ def live(tmp_path_factory, database) -> Iterator[Live]:
             missing[:] = [series for series in SLOW if not stack.query(series)]
             return not missing
 
-        wait_until(known, seconds=180, pause=1, what="everything that takes its time", hint=lambda: str(missing))
+        wait_until(known, seconds=180, pause=0.2, what="everything that takes its time", hint=lambda: str(missing))
         trip = stack.webhook("POST", "trips", {"action": "flatten", "scope": SCOPE, "reason": "a test of the pages"})
         done = f"trips/{trip['id']}"
         wait_until(lambda: stack.webhook("GET", done)["verified"], seconds=30, pause=0.2, what="verified")

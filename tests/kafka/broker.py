@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("pom.xml")
 CACHE = REPOSITORY / ".cache" / "kafka"
@@ -82,7 +84,7 @@ class Broker:
 @contextmanager
 def running_broker(folder: Path) -> Iterator[Broker]:
     classes = jars()
-    port, controller = _free_ports()
+    port, controller = free_port(), free_port()
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -110,10 +112,3 @@ def running_broker(folder: Path) -> Iterator[Broker]:
         yield broker
     finally:
         broker.stop()
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

@@ -1,13 +1,13 @@
 """The engine when things go wrong: the venue, the engine itself, and what it is started with."""
 
 import signal
-import socket
 from decimal import Decimal
 
 import pytest
 
 from sandbox.engine import main
 from tests.engine_fixtures import TOKEN, running_engine, until
+from tests.ports import free_port
 from tests.sandbox.recording import write_recording
 from tests.sandbox_fixtures import running_venue, usdm_client
 
@@ -135,9 +135,7 @@ def test_a_dead_account_is_not_told_as_alive_and_heartbeats_go_on(venue, engine)
 
 
 def test_a_venue_that_was_started_anew_is_traded_on_as_if_nothing_had_been(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with running_venue(args=["--port", str(port)]) as first, running_engine(first.url, first, tmp_path) as engine:
         quoting(first)
         first.process.send_signal(signal.SIGKILL)
@@ -155,9 +153,7 @@ def test_a_venue_that_was_started_anew_is_traded_on_as_if_nothing_had_been(tmp_p
 
 
 def test_an_engine_started_before_its_venue_waits_for_it(tmp_path, venue):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     recording = write_recording(tmp_path / "eth.gz", "ETHUSDT", price="3100")
     with running_engine(f"http://127.0.0.1:{port}", venue, tmp_path) as engine:
         assert engine.status("mm-btc")["equity"] is None

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ import pytest
 
 from bin.stack.local import Running, Stack, answers, only_one, running_stack
 from bin.stack.services import Service, SetupError
+from tests.ports import free_port
 
 # Answers 200, and appends to a file when it starts and when it is told to stop.
 PROGRAM = """
@@ -35,12 +35,6 @@ signal.signal(signal.SIGTERM, stop)
 note("start")
 server.serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def service(tmp_path, name: str, program: str = PROGRAM, *, stop_seconds: float = 5.0) -> Running:

@@ -1,6 +1,7 @@
 """What no single setting can know: names that must exist, be unique, or not fight; and the secret files."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,17 @@ from webhook.settings.store_url import in_folder
 
 
 def resolve_paths(data: dict[str, Any], folder: Path) -> None:
-    """Make every relative ``*_file`` and SQLite path absolute, from *folder*; in place."""
+    """Make every relative path absolute, in place: ``*_file`` from ``secrets_dir``, that and SQLite from *folder*."""
+    secrets = folder
+    if isinstance(given := data.get("secrets_dir"), str):
+        secrets = Path(os.path.normpath(folder / Path(given).expanduser()))
+        data["secrets_dir"] = str(secrets)
 
     def visit(value: Any) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if isinstance(key, str) and key.endswith("_file") and isinstance(inner, str) and inner:
-                    value[key] = str(folder / Path(inner).expanduser())
+                    value[key] = str(secrets / Path(inner).expanduser())
                 else:
                     visit(inner)
         elif isinstance(value, list):

@@ -24,7 +24,7 @@ _MAX_BYTES = 4 * 1024 * 1024
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Read *path*, lay ``ANDON__*`` of *environ* over it, check everything; raises `ConfigError` with all faults.
 
-    Relative paths (secrets, an SQLite file) are taken from the folder of the configuration file.
+    Relative paths of secrets are taken from ``secrets_dir``, all others from the folder of the configuration file.
     """
     path = Path(path)
     try:

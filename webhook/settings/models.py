@@ -342,6 +342,11 @@ class Settings(Section):
         "engine. "
         "`live`: each venue and engine follows its own mode.",
     )
+    secrets_dir: Path = Field(
+        Path(),
+        description="Folder of the secrets: a `*_file` without a leading `/` is a name in it. Itself relative to the "
+        "folder of this file. `make up` and Compose set it.",
+    )
     listen: ListenSettings = Field(default_factory=lambda: ListenSettings.model_validate({}))
     logs: LogSettings = Field(default_factory=lambda: LogSettings.model_validate({}))
     store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}))

@@ -26,7 +26,8 @@ armed, on the sandbox) and `webhook/andon.example.yml` (a real exchange, in shad
 - **Environment.** `ANDON__SECTION__KEY=value` lies over the file. Items of lists are named by their `name` or index,
   and `-` is written `_`: `ANDON__VENUES__BINANCE_MAIN__MODE=live`, `ANDON__POLICY__BUDGET__TRIPS=5`. A variable that
   names no setting is a fault.
-- **Secrets** are only ever files (`*_file`). Relative paths are taken from the folder of the configuration file.
+- **Secrets** are only ever files (`*_file`), named as they are in `secrets_dir`. Every other relative path is taken
+  from the folder of the configuration file.
 - **Booleans** are `true` and `false`; `yes`, `no`, `on` and `off` are texts.
 - **Reload.** `SIGHUP` reads the file again: a faulty one is refused and the one before stays (`listen` needs a
   restart). The intake token and the operators' file are read again by themselves when they change.

@@ -245,6 +245,26 @@ class TestEnvironment:
         assert found.intake.token_file == folder / "token"
         assert found.store.url == f"sqlite:///{folder}/state/andon.db"
 
+    def test_one_form_of_a_secret_is_found_beside_the_file_and_where_it_is_mounted(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        mounted = tmp_path_factory.mktemp("mounted")
+        (folder / "secrets").mkdir()
+        for name in ("token", "operators.json"):
+            for place in (folder / "secrets", mounted):
+                (place / name).write_bytes((folder / name).read_bytes())
+            (folder / name).unlink()
+        document = least(
+            secrets_dir="./secrets/../secrets", venues=[a_venue(options={"deep": [{"key_file": "token"}]})]
+        )
+        for place, environ in ((folder / "secrets", {}), (mounted, {"ANDON__SECRETS_DIR": str(mounted)})):
+            found = read(folder, document, **environ)
+            assert found.secrets_dir == place
+            assert found.intake.token_file == place / "token"
+            assert found.venues[0].options == {"deep": [{"key_file": str(place / "token")}]}
+        absolute = least(secrets_dir="nowhere", intake={"token_file": str(mounted / "token")})
+        assert set(faults(folder, absolute)) == {"access.operators_file"}
+
 
 class TestNames:
     """Names are unique, exist, and do not fight."""

@@ -1,12 +1,17 @@
 """The configurations we ship are right, and the page about them is what the models say."""
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 import yaml
 
-from webhook.bootstrap import validate
+from tests.builders import an_alert
+from webhook.bootstrap import _policy, validate
+from webhook.intake.alert import Alert
+from webhook.policy.decide import Outcome, decide
+from webhook.policy.scope import DIMENSIONS
 from webhook.settings import Settings, load
 from webhook.settings.reference import reference
 
@@ -14,18 +19,18 @@ ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ["andon.sandbox.yml", "andon.example.yml"]
 
 
+def named_secrets(name: str) -> set[str]:
+    """The secret files that a shipped file names."""
+    return set(re.findall(r"^[^#\n]*_file: ([\w.]+)", (ROOT / "webhook" / name).read_text(), re.MULTILINE))
+
+
 def shipped(name: str, folder: Path) -> Settings:
-    """A shipped file, with its secrets where they would be."""
-    text = (ROOT / "webhook" / name).read_text()
-    for secret in set(re.findall(r"/run/secrets/[\w.]+", text)):
-        file = folder / Path(secret).name
+    """A shipped file where it lies, with its secrets in another folder."""
+    for secret in named_secrets(name):
+        file = folder / secret
         file.write_text('{"operators": []}' if file.name == "operators.json" else "0123456789abcdef0123456789abcdef")
-        if file.name == "slack_webhook_url":
-            file.write_text("https://hooks.slack.example/services/x")
         file.chmod(0o444)
-    path = folder / name
-    path.write_text(text.replace("/run/secrets/", f"{folder}/"))
-    return load(path, {})
+    return load(ROOT / "webhook" / name, {"ANDON__SECRETS_DIR": str(folder)})
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -48,22 +53,42 @@ def test_the_example_is_in_shadow_and_flattens_nothing(tmp_path: Path) -> None:
     assert not any("flatten" in rule.actions for rule in settings.policy.rules)
 
 
-def test_every_kill_alert_we_ship_is_granted_what_it_asks_for(tmp_path: Path) -> None:
-    settings = shipped("andon.sandbox.yml", tmp_path)
-    for file in sorted((ROOT / "prometheus" / "rules").glob("*.yml")):
-        for group in yaml.safe_load(file.read_text())["groups"]:
-            for rule in group["rules"]:
-                labels = rule.get("labels", {})
-                if labels.get("kill_action", "page") == "page":
-                    continue
-                granted = [
-                    one
-                    for one in settings.policy.rules
-                    if any(re.fullmatch(pattern.replace("*", ".*"), rule["alert"]) for pattern in one.alerts)
-                    and labels["kill_action"] in one.actions
-                    and labels["kill_scope"] in one.scopes
-                ]
-                assert granted, f"{rule['alert']} asks for {labels['kill_action']} of {labels['kill_scope']}"
+def kill_alerts() -> list[Alert]:
+    """Each kill rule of prometheus/rules, firing, with the labels that its scope names."""
+    return [
+        an_alert(
+            alertname=rule["alert"],
+            **{name: "x" if name in rule["labels"]["kill_scope"].split(",") else "" for name in DIMENSIONS},
+            **{name: text for name, text in rule["labels"].items() if name.startswith("kill_")},
+        )
+        for file in sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+        if "kill_action" in rule.get("labels", {})
+    ]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("alert", kill_alerts(), ids=lambda alert: alert.name)
+def test_no_kill_rule_we_ship_is_refused_by_a_configuration_we_ship(name: str, alert: Alert, tmp_path: Path) -> None:
+    decision = decide(alert, _policy(shipped(name, tmp_path)))
+    asked = alert.labels["kill_action"]
+    # The example grants no flatten before somebody looked: then it is halted.
+    granted = "halt" if (name, asked) == ("andon.example.yml", "flatten") else asked
+    assert (decision.outcome, decision.action) == (Outcome.TRIP, granted), decision.reason
+
+
+def test_every_secret_that_is_named_is_made_or_asked_for_and_handed_to_the_webhook() -> None:
+    made = (ROOT / "bin" / "secrets.sh").read_text()
+    page = (ROOT / "README.md").read_text()
+    (handed,) = re.findall(
+        r"^hand_out webhook \d+ (.*)$", (ROOT / "bin" / "hand_out_secrets.sh").read_text(), re.MULTILINE
+    )
+    for name in SHIPPED:
+        for secret in named_secrets(name):
+            sandbox = re.fullmatch(r"venue_(mm|trend|meanrev)_(api_key|secret)", secret)
+            assert sandbox or re.search(rf"\b{secret}\b", made) or f"secrets/{secret}" in page, secret
+            assert any(fnmatchcase(secret, pattern.strip("'")) for pattern in handed.split()), secret
 
 
 def test_the_page_about_the_configuration_is_printed_from_the_models() -> None:
