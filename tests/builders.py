@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-
 from webhook.access.principal import Principal, Role
 from webhook.access.resume import ResumeRequest
 from webhook.actions.port import OpenOrder, Position, Side
@@ -89,10 +88,11 @@ def a_rule(
     actions: tuple[Action, ...] = tuple(Action),
     scopes: tuple[str, ...] = ("venue,account,strategy",),
     max_duration: timedelta | None = None,
+    may_keep_protective: bool = False,
 ) -> PolicyRule:
     """A rule that lets every alert do everything to one strategy."""
     shapes = frozenset(scope_shape(text) for text in scopes)
-    return PolicyRule(alerts or ("*",), frozenset(actions), shapes, max_duration)
+    return PolicyRule(alerts or ("*",), frozenset(actions), shapes, max_duration, may_keep_protective)
 
 
 def a_policy(*rules: PolicyRule, **changes: Any) -> Policy:

@@ -7,8 +7,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from webhook.actions.account import AccountLimits, AccountReconciler
 from webhook.actions.engine import EngineReconciler
 from webhook.actions.flatten import FlattenLimits
@@ -23,9 +21,6 @@ from webhook.net.prometheus import PrometheusAlerts
 from webhook.notifiers import NOTIFIERS, Filter
 from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
-from webhook.policy.attribution import Attribution, StrategyOwnership
-from webhook.policy.faults import faults as policy_faults
-from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
 from webhook.service.decisions import Decisions
 from webhook.service.in_flight import InFlight
 from webhook.service.outbox import Outbox, Sent
@@ -34,6 +29,8 @@ from webhook.service.recorder import Recorder
 from webhook.service.resume import Resumes
 from webhook.service.service import Service
 from webhook.settings import ConfigError, Fault, Settings
+from webhook.settings.options import Catalogues, option_faults
+from webhook.settings.policy import attribution_of, policy_of
 from webhook.storage import MemoryStore, file_of, open_store
 from webhook.storage.metered import MeteredStore
 from webhook.telemetry.metrics import Telemetry
@@ -43,6 +40,8 @@ from webhook.worker.poll import Poll
 from webhook.worker.probes import Probes
 from webhook.worker.process import new_holder
 from webhook.worker.worker import Rhythm, Worker
+
+CATALOGUES: Catalogues = {"venues": VENUES, "engines": ENGINES, "notifiers": NOTIFIERS}
 
 ENGINE_CHECK_SECONDS = 5.0
 
@@ -84,34 +83,40 @@ class Edges:
     engines: tuple[Engine, ...]
     notifiers: Mapping[str, Notifier]
 
+    def all(self) -> tuple[Any, ...]:
+        """Everything that holds connections."""
+        return (*self.venues, *self.engines, *self.notifiers.values())
+
 
 def validate(settings: Settings) -> list[Fault]:
-    """Everything wrong that the settings' own models cannot see: adapters, their options, the policy."""
-    found: list[Fault] = []
-    for section, catalogue in (("venues", VENUES), ("engines", ENGINES), ("notifiers", NOTIFIERS)):
-        for place, edge in enumerate(getattr(settings, section)):
-            path = f"{section}[{place}]"
-            kind = catalogue.get(edge.adapter)
-            if kind is None:
-                found.append(Fault(f"{path}.adapter", f"{edge.adapter!r} is not one of {', '.join(sorted(catalogue))}"))
-                continue
-            _, faults = _options(kind.options, edge.options, f"{path}.options")
-            found += faults
-    accounts = {(venue.venue, venue.account) for venue in settings.venues}
-    found += [
-        Fault(one.path, one.message) for one in policy_faults(_policy(settings), _attribution(settings), accounts)
-    ]
+    """What only shows when the adapters are made (an exchange that nobody knows, a secret of no use); calls nobody."""
+    try:
+        edges = _edges(settings, SystemClock())
+    except ConfigError as error:
+        return error.faults
+    for edge in edges.all():
+        edge.close()
+    return []
+
+
+def unprovable(settings: Settings) -> dict[str, str]:
+    """For each venue account of which not everything can ever be verified: what, and the remedy."""
+    found: dict[str, str] = {}
+    for at in settings.venues:
+        kind = VENUES[at.adapter]
+        options = kind.options.model_validate(at.options)
+        faults = {"no open order": kind.coverage_fault(options), "no position": kind.position_fault(options)}
+        told = [f'"{what}" can never be verified: {why}' for what, why in faults.items() if why is not None]
+        if told:
+            found[at.name] = "; ".join(told)
     return found
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     """Put the service together; raises `ConfigError` with every fault. Calls nobody and starts nothing."""
-    found = validate(settings)
-    if found:
-        raise ConfigError(found)
     clock = clock or SystemClock()
-    telemetry, policy, attribution = Telemetry(), _policy(settings), _attribution(settings)
     edges = _edges(settings, clock)
+    telemetry, policy, attribution = Telemetry(), policy_of(settings.policy), attribution_of(settings.strategies)
     composer = Composer(settings.listen.public_url)
     targets, holder = _targets(settings, edges.venues, edges.engines), new_holder()
     for venue in edges.venues:
@@ -239,41 +244,56 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         engines,
         prometheus,
         probes,
-        (*edges.venues, *edges.engines, *edges.notifiers.values(), prometheus),
+        (*edges.all(), prometheus),
     )
 
 
 def _edges(settings: Settings, clock: Clock) -> Edges:
     """Make every adapter; raises `ConfigError` with all that cannot be made."""
-    found: list[Fault] = []
+    found: list[Fault] = list(option_faults({name: getattr(settings, name) for name in CATALOGUES}, CATALOGUES))
+    if found:
+        raise ConfigError(found)
     venues: list[Venue] = []
     engines: list[Engine] = []
     notifiers: dict[str, Notifier] = {}
     for place, at in enumerate(settings.venues):
         venue_kind = VENUES[at.adapter]
-        options, _ = _options(venue_kind.options, at.options, "")
         with _collecting(found, f"venues[{place}].options"):
             venues.append(
                 venue_kind.build(
-                    name=at.name, venue=at.venue, account=at.account, mode=at.mode, options=options, clock=clock
+                    name=at.name,
+                    venue=at.venue,
+                    account=at.account,
+                    mode=at.mode,
+                    options=venue_kind.options.model_validate(at.options),
+                    clock=clock,
                 )
             )
     for place, it in enumerate(settings.engines):
         engine_kind = ENGINES[it.adapter]
-        options, _ = _options(engine_kind.options, it.options, "")
         with _collecting(found, f"engines[{place}].options"):
             engines.append(
-                engine_kind.build(name=it.name, mode=it.mode, scope=Scope.parse(it.scope), options=options, clock=clock)
+                engine_kind.build(
+                    name=it.name,
+                    mode=it.mode,
+                    scope=Scope.parse(it.scope),
+                    options=engine_kind.options.model_validate(it.options),
+                    clock=clock,
+                )
             )
     for place, to in enumerate(settings.notifiers):
         notifier_kind = NOTIFIERS[to.adapter]
-        options, _ = _options(notifier_kind.options, to.options, "")
         wanted = Filter(None if set(to.kinds) == set(NoticeKind) else frozenset(to.kinds), to.severity)
         with _collecting(found, f"notifiers[{place}].options"):
-            notifiers[to.name] = notifier_kind.build(name=to.name, options=options, accepts=wanted)
+            notifiers[to.name] = notifier_kind.build(
+                name=to.name, options=notifier_kind.options.model_validate(to.options), accepts=wanted
+            )
+    edges = Edges(tuple(venues), tuple(engines), notifiers)
     if found:
+        for edge in edges.all():
+            edge.close()
         raise ConfigError(found)
-    return Edges(tuple(venues), tuple(engines), notifiers)
+    return edges
 
 
 def _row_at(in_flight: InFlight, target: str, trip_id: str) -> Any:
@@ -299,51 +319,6 @@ class _collecting:  # noqa: N801 - read as a phrase: `with _collecting(found, pa
             self._found.append(Fault(self._path, str(error)))
             return True
         return False
-
-
-def _options(model: type[BaseModel], given: dict[str, Any], path: str) -> tuple[BaseModel | None, list[Fault]]:
-    try:
-        return model.model_validate(given), []
-    except ValidationError as error:
-        return None, [
-            Fault(".".join([path, *(str(part) for part in one["loc"])]), one["msg"].removeprefix("Value error, "))
-            for one in error.errors(include_url=False, include_input=False)
-        ]
-
-
-def _policy(settings: Settings) -> Policy:
-    policy = settings.policy
-    return Policy(
-        rules=tuple(
-            PolicyRule(
-                rule.alerts,
-                frozenset(rule.actions),
-                frozenset(scope_shape(scope) for scope in rule.scopes),
-                None if rule.max_reduce_minutes is None else timedelta(minutes=rule.max_reduce_minutes),
-                may_keep_protective=rule.keep == "protective",
-            )
-            for rule in policy.rules
-        ),
-        budget=TripBudget(policy.budget.trips, timedelta(minutes=policy.budget.window_minutes)),
-        missing_label=policy.missing_label,
-        truncated=policy.truncated,
-    )
-
-
-def _attribution(settings: Settings) -> Attribution:
-    return Attribution(
-        tuple(
-            StrategyOwnership(
-                name,
-                strategy.venue,
-                strategy.account,
-                strategy.client_order_id_prefixes,
-                strategy.exclusive,
-                strategy.symbols,
-            )
-            for name, strategy in settings.strategies.items()
-        )
-    )
 
 
 def _places(settings: Settings) -> Iterator[Scope]:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,9 @@ EDGES = {"webhook.venues": VENUES, "webhook.engines": ENGINES, "webhook.notifier
 
 @pytest.mark.parametrize("package", EDGES)
 def test_every_edge_that_can_be_built_is_in_its_catalogue(package):
-    folder = ROOT / package.replace(".", "/")
-    modules = [
-        importlib.import_module(f"{package}.{file.stem}") for file in folder.glob("*.py") if file.stem != "__init__"
-    ]
+    folder = str(ROOT / package.replace(".", "/"))
+    found = [one.name for one in pkgutil.walk_packages([folder], f"{package}.")]
+    modules = [importlib.import_module(name) for name in found]
     builders = {module.build for module in modules if inspect.isfunction(getattr(module, "build", None))}
     assert builders == {kind.build for kind in EDGES[package].values()}
 

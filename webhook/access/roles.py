@@ -10,8 +10,7 @@ class Verb(StrEnum):
 
     DELIVER_ALERTS = "deliver_alerts"
     READ = "read"
-    """Switches, trips, steps, resume requests, health."""
-    READ_AUDIT = "read_audit"
+    """Switches, trips, requests to resume, the journal, the configuration."""
     TRIP = "trip"
     REQUEST_RESUME = "request_resume"
     APPROVE_RESUME = "approve_resume"
@@ -19,13 +18,12 @@ class Verb(StrEnum):
     """Of somebody else; anybody may withdraw what they asked for themselves."""
 
 
-_WATCH = frozenset({Verb.READ, Verb.READ_AUDIT})
-_TRADE = _WATCH | {Verb.TRIP, Verb.REQUEST_RESUME}
+_TRADE = frozenset({Verb.READ, Verb.TRIP, Verb.REQUEST_RESUME})
 _RISK = _TRADE | {Verb.APPROVE_RESUME, Verb.WITHDRAW_RESUME}
 
 MAY: dict[Role, frozenset[Verb]] = {
     Role.INTAKE: frozenset({Verb.DELIVER_ALERTS}),
-    Role.VIEWER: _WATCH,
+    Role.VIEWER: frozenset({Verb.READ}),
     Role.TRADER: _TRADE,
     Role.RISK: _RISK,
     Role.ADMIN: frozenset(Verb),

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,17 +28,17 @@ def check_config(options: argparse.Namespace) -> int:
     if options.reference:
         sys.stdout.write(reference())
         return exits.OK
-    from webhook.bootstrap import validate  # noqa: PLC0415 - every adapter and its library
+    from webhook import bootstrap  # noqa: PLC0415 - every adapter and its library
 
-    settings = load(options.config, os.environ)
-    faults = validate(settings)
+    settings = load(options.config, os.environ, bootstrap.CATALOGUES)
+    faults = bootstrap.validate(settings)
     if faults:
         raise ConfigError(faults, source=str(options.config))
-    sys.stdout.write(f"{options.config} is right.\n{_told(settings)}")
+    sys.stdout.write(f"{options.config} is right.\n{_told(settings, bootstrap.unprovable(settings))}")
     return exits.OK
 
 
-def _told(settings: Settings) -> str:
+def _told(settings: Settings, unprovable: Mapping[str, str]) -> str:
     lines = [
         f"  mode {settings.mode}" + (": nothing is sent to any venue or engine" if settings.mode == "shadow" else "")
     ]
@@ -49,8 +50,7 @@ def _told(settings: Settings) -> str:
     lines.append(f"  notifiers: {', '.join(one.name for one in settings.notifiers) or 'NONE: nobody is told anything'}")
     if not settings.venues:
         lines.append("  warning: without a venue account nothing can be cancelled")
-    if not settings.policy.rules:
-        lines.append("  warning: without policy.rules every alert that asks for more than a page is refused")
+    lines += [f"  warning: {name}: {why}" for name, why in unprovable.items()]
     if settings.prometheus.poll_seconds == 0:
         lines.append(
             "  warning: prometheus.poll_seconds is 0: a kill alert that Alertmanager does not bring is never seen"

@@ -69,14 +69,6 @@ class Scope:
         mine = dict(self.constraints)
         return all(mine.get(name, value) == value for name, value in other.constraints)
 
-    def meet(self, other: "Scope") -> "Scope | None":
-        """The scope of what is in both, or None when they cannot overlap."""
-        return Scope.of({**dict(self.constraints), **dict(other.constraints)}) if self.overlaps(other) else None
-
-    def covers(self, labels: Mapping[str, str | None]) -> bool:
-        """Whether a thing with these *labels* is in scope; a label that is absent or None meets no constraint."""
-        return all(labels.get(name) == value for name, value in self.constraints)
-
 
 GLOBAL = Scope()
 

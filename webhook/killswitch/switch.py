@@ -56,8 +56,8 @@ def trip(
     end = until if action.target is State.DEGRADED else None
     worse = action.target.rank > switch.state.rank
     stronger = switch.action is None or action.rank > switch.action.rank
-    # A stronger action never spares what the one before did not spare.
-    keep = keep_protective and (switch.state is State.NORMAL or switch.keep_protective)
+    # Nothing spares what an earlier trip to this state did not spare; a reduce takes no protective stop anyway.
+    keep = keep_protective and (worse or switch.keep_protective)
     spares_less = switch.keep_protective and not keep
     if not worse and not stronger and not spares_less and not _later(end, switch.until):
         return None

@@ -179,10 +179,6 @@ class InFlight:
         """Seconds to each milestone of a trip with these rows."""
         return self._milestones(trip, rows)
 
-    def live(self, scope: Scope) -> bool:
-        """Whether at least one venue account in reach is armed, so that a latch there is being proved."""
-        return any(not account.shadow for account in self.targets.accounts_of(scope))
-
     def all_shadow(self, scope: Scope) -> bool:
         """Whether nothing that *scope* reaches is ever sent anything: there is no halt that two people must end."""
         accounts, engines = self.targets.accounts_of(scope), self.targets.engines_of(scope)

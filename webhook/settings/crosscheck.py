@@ -1,6 +1,5 @@
 """What no single setting can know: names that must exist, be unique, or not fight; and the secret files."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,11 +12,10 @@ from webhook.settings.models import (
     EngineSettings,
     IntakeSettings,
     NotifierSettings,
-    PolicySettings,
     StoreSettings,
-    StrategySettings,
     VenueSettings,
 )
+from webhook.settings.policy import policy_faults
 from webhook.settings.secret_files import operators_fault, secret_fault, shared_token_fault, token_fault
 from webhook.settings.store_url import in_folder
 
@@ -48,12 +46,7 @@ def resolve_paths(data: dict[str, Any], folder: Path) -> None:
 
 def check(settings: Mapping[str, Any]) -> list[Fault]:
     """Everything found; *settings* holds the sections that are right by themselves."""
-    return [
-        *_secrets(settings),
-        *_unique(settings),
-        *_strategies(settings.get("strategies"), settings.get("venues")),
-        *_policy(settings.get("policy")),
-    ]
+    return [*_secrets(settings), *_unique(settings), *policy_faults(settings)]
 
 
 def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
@@ -101,7 +94,7 @@ def _unique(settings: Mapping[str, Any]) -> Iterator[Fault]:
         f"{edge.venue}/{edge.account}" for edge in settings.get("venues") or () if isinstance(edge, VenueSettings)
     ]
     yield from _repeated("venues", accounts, "account", "one account is acted on through one entry")
-    # A step and a lease are kept under the bare name of their target.
+    # Progress is kept under the bare name of its target.
     venues = {edge.name for edge in settings.get("venues") or () if isinstance(edge, VenueSettings)}
     for index, edge in enumerate(settings.get("engines") or ()):
         if isinstance(edge, EngineSettings) and edge.name in venues:
@@ -116,64 +109,3 @@ def _repeated(section: str, values: list[str], key: str, why: str) -> Iterator[F
         if value in values[:index]:
             first = values.index(value)
             yield Fault(f"{section}[{index}].{key}", f"{value!r} is already used by {section}[{first}]; {why}")
-
-
-def _strategies(strategies: object, venues: object) -> Iterator[Fault]:
-    if not isinstance(strategies, dict):
-        return
-    known: dict[str, StrategySettings] = strategies
-    if isinstance(venues, tuple):
-        accounts = {(edge.venue, edge.account) for edge in venues}
-        labels = sorted({venue for venue, _ in accounts})
-        for name, strategy in known.items():
-            here = sorted(account for venue, account in accounts if venue == strategy.venue)
-            if strategy.venue not in labels:
-                yield Fault(
-                    f"strategies.{name}.venue",
-                    f"no venue is labelled {strategy.venue!r}" + _near(strategy.venue, labels),
-                )
-            elif strategy.account not in here:
-                yield Fault(
-                    f"strategies.{name}.account",
-                    f"venue {strategy.venue!r} has no account {strategy.account!r}" + _near(strategy.account, here),
-                )
-    names = list(known)
-    for index, name in enumerate(names):
-        for other in names[:index]:
-            yield from _fight(name, known[name], other, known[other])
-
-
-def _fight(name: str, one: StrategySettings, other_name: str, other: StrategySettings) -> Iterator[Fault]:
-    if (one.venue, one.account) != (other.venue, other.account):
-        return
-    shared = sorted(set(one.client_order_id_prefixes) & set(other.client_order_id_prefixes))
-    if shared:
-        yield Fault(
-            f"strategies.{name}.client_order_id_prefixes",
-            f"{shared[0]!r} also belongs to {other_name!r} in the same account; an order needs one owner",
-        )
-    common = one.symbols is None or other.symbols is None or bool(set(one.symbols) & set(other.symbols))
-    if common and (one.exclusive or other.exclusive):
-        claims = name if one.exclusive else other_name
-        yield Fault(
-            f"strategies.{claims}.exclusive",
-            f"{name!r} and {other_name!r} trade the same symbols of {one.venue}/{one.account}, so neither has them "
-            f"for itself; "
-            "give each an account or symbols of its own, or set exclusive: false",
-        )
-
-
-def _policy(policy: object) -> Iterator[Fault]:
-    if not isinstance(policy, PolicySettings):
-        return
-    for index, rule in enumerate(policy.rules):
-        for pattern in rule.alerts:
-            if not pattern.strip():
-                yield Fault(f"policy.rules[{index}].alerts", "an empty pattern matches no alert")
-
-
-def _near(value: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(value, names, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there {'is' if len(names) == 1 else 'are'}: {', '.join(names)}" if names else "; none is configured"

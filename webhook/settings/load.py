@@ -1,29 +1,29 @@
 """From a file and the environment to `Settings`, or to the whole list of faults."""
 
-import difflib
 import json
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from webhook.settings import crosscheck
-from webhook.settings.document import Document, dotted, kind_of, parse_document
+from webhook.settings.document import Document, dotted, parse_document
 from webhook.settings.document import Path as Place
 from webhook.settings.environment import overlay
 from webhook.settings.faults import ConfigError, Fault
 from webhook.settings.models import Settings
+from webhook.settings.options import Catalogues, option_faults
+from webhook.settings.words import told
 
 _MAX_BYTES = 4 * 1024 * 1024
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Settings:
+def load(path: Path, environ: Mapping[str, str], catalogues: Catalogues | None = None) -> Settings:
     """Read *path*, lay ``ANDON__*`` of *environ* over it, check everything; raises `ConfigError` with all faults.
 
+    *catalogues*, where they are given, say which adapters there are and what each takes under ``options``.
     Relative paths of secrets are taken from ``secrets_dir``, all others from the folder of the configuration file.
     """
     path = Path(path)
@@ -44,7 +44,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     faults += document.faults
     settings, broken = _validate(document, origins)
     faults += broken
-    faults += [_located(fault, document, origins) for fault in crosscheck.check(settings)]
+    found = [*crosscheck.check(settings), *option_faults(settings, catalogues or {})]
+    faults += [_located(fault, document, origins) for fault in found]
     if faults:
         raise ConfigError(faults, source=str(path))
     return Settings.model_construct(**settings)
@@ -55,11 +56,10 @@ def _validate(document: Document, origins: dict[Place, str]) -> tuple[dict[str, 
     try:
         whole = Settings.model_validate_json(_as_json(document.data))
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
-        told = {fault.path for fault in document.faults}
-        faults = [_fault(detail, document, origins) for detail in details if not _echo(detail, details)]
-        faults = [fault for fault in faults if fault.path not in told]
-        bad = {detail["loc"][0] for detail in details if detail["loc"]}
+        known_already = {fault.path for fault in document.faults}
+        faults = [_fault(*one, document, origins) for one in told(error, Settings)]
+        faults = [fault for fault in faults if fault.path not in known_already]
+        bad = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
         known = {
             name: value for name, value in document.data.items() if name in Settings.model_fields and name not in bad
         }
@@ -75,94 +75,21 @@ def _as_json(data: dict[str, Any]) -> str:
 
 
 def _located(fault: Fault, document: Document, origins: dict[Place, str]) -> Fault:
-    for place, line in document.lines.items():
-        if dotted(place) == fault.path:
-            return Fault(fault.path, fault.message, line, origins.get(place))
-    return fault
+    """With the line (or the variable) of its place, or of the nearest one above it that stands in the file."""
+    named = {dotted(place): place for place in document.lines}
+    path = fault.path
+    while path and path not in named:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    if not path:
+        return fault
+    place = named[path]
+    return Fault(fault.path, fault.message, document.lines[place], origins.get(place))
 
 
-def _fault(detail: ErrorDetails, document: Document, origins: dict[Place, str]) -> Fault:
-    place: Place = tuple(part for part in detail["loc"] if part != "[key]")
+def _fault(detail: ErrorDetails, place: Place, words: str, document: Document, origins: dict[Place, str]) -> Fault:
     line = document.lines.get(place)
     if detail["type"] == "missing":
         line = document.lines.get(place[:-1])
     # A variable may have made the whole section that is wrong.
     origin = next((name for path, name in origins.items() if path[: len(place)] == place), None)
-    return Fault(dotted(place), _words(detail, place), line, origin if line is None else origins.get(place))
-
-
-def _echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """A list is called too short when its items are what is wrong; the items say it better."""
-    loc = detail["loc"]
-    return detail["type"] == "too_short" and any(
-        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in details
-    )
-
-
-def _words(detail: ErrorDetails, place: Place) -> str:
-    kind, given = detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        allowed = _keys_at(place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), allowed, n=1, cutoff=0.6)
-        if near:
-            return f"is not a setting; did you mean {near[0]!r}?"
-        return f"is not a setting; here there are: {', '.join(allowed)}" if allowed else "is not a setting"
-    if kind == "missing":
-        meaning = _meaning(place)
-        return "is required" + (f": {meaning}" if meaning else "")
-    if kind == "too_short":
-        return "needs at least one item"
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"must be a mapping of settings, not {kind_of(given)}"
-    message = detail["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "must be").replace("valid ", "")
-    for jargon, plain in (
-        ("a integer", "a whole number"),
-        ("a array", "a list"),
-        ("a tuple", "a list"),
-        ("a string", "a text"),
-        ("a boolean", "true or false"),
-    ):
-        message = message.replace(jargon, plain)
-    message = message[:1].lower() + message[1:]
-    shown = f", got {given!r}" if isinstance(given, str | int | float) and kind != "value_error" else ""
-    if kind != "value_error" and not shown:
-        shown = f", not {kind_of(given)}"
-    return message + shown
-
-
-def _annotation_at(place: Place) -> Any:
-    """The declared type at *place*, or None where anything goes."""
-    here: Any = Settings
-    for part in place:
-        here = _unwrap(here)
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            found = here.model_fields.get(str(part))
-            here = found.annotation if found else None
-        elif typing.get_origin(here) is tuple:
-            here = typing.get_args(here)[0]
-        elif typing.get_origin(here) is dict:
-            here = typing.get_args(here)[1]
-        else:
-            return None
-    return _unwrap(here)
-
-
-def _unwrap(annotation: Any) -> Any:
-    while typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
-    return annotation
-
-
-def _keys_at(place: Place) -> list[str]:
-    here = _annotation_at(place)
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
-
-
-def _meaning(place: Place) -> str:
-    here = _annotation_at(place[:-1])
-    if isinstance(here, type) and issubclass(here, BaseModel) and str(place[-1]) in here.model_fields:
-        return here.model_fields[str(place[-1])].description or ""
-    return ""
+    return Fault(dotted(place), words, line, origin if line is None else origins.get(place))

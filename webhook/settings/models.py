@@ -87,7 +87,7 @@ class LogSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where switches, trips, steps, the outbox and the journal are kept."""
+    """Where switches, trips, their progress, the outbox and the journal are kept."""
 
     url: Annotated[str, AfterValidator(store_url.checked)] = Field(
         "sqlite:////var/lib/andon/andon.db",
@@ -255,7 +255,8 @@ class PolicySettings(Section):
         BudgetSettings.model_construct(trips=20, window_minutes=10.0), description="The trip budget."
     )
     rules: tuple[PolicyRuleSettings, ...] = Field(
-        (), description="The grants. An alert that none speaks of is refused, and a person is paged."
+        (),
+        description="The grants; at least one. An alert that none speaks of is refused, and a person is paged.",
     )
 
 
@@ -274,16 +275,6 @@ class StrategySettings(Section):
     symbols: tuple[str, ...] | None = Field(
         None, min_length=1, description="Symbols it trades, in ccxt's form (`BTC/USDT:USDT`); null: any."
     )
-
-    @model_validator(mode="after")
-    def _recognisable(self) -> Self:
-        if not self.client_order_id_prefixes and not self.exclusive:
-            raise ValueError(
-                "give client_order_id_prefixes, or exclusive: true; else none of its orders can be recognised"
-            )
-        if any(not prefix for prefix in self.client_order_id_prefixes):
-            raise ValueError("an empty client_order_id_prefix would own every order of the account")
-        return self
 
 
 class EdgeSettings(Section):

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from webhook.actions.port import Venue
+from webhook.catalogue import Kind
 from webhook.venues import paper
 from webhook.venues.ccxt import coverage
 from webhook.venues.ccxt import options as ccxt_options
@@ -13,16 +12,13 @@ from webhook.venues.ccxt import venue as ccxt_venue
 
 
 @dataclass(frozen=True, slots=True)
-class VenueKind:
-    """``options``: the model of ``venues[].options``; ``build(name, venue, account, mode, options, clock)`` makes one.
+class VenueKind(Kind[Venue]):
+    """``build(name, venue, account, mode, options, clock)``.
 
-    ``build`` reads secrets but calls nobody; it raises `webhook.errors.PermanentError` for what cannot be right.
     ``coverage_fault(options)`` says what makes "no open order" unprovable in the whole account, and the remedy;
     ``position_fault(options)`` the same of "no position".  None: nothing does.
     """
 
-    options: type[BaseModel]
-    build: Callable[..., Venue]
     coverage_fault: Callable[..., str | None]
     position_fault: Callable[..., str | None]
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook.killswitch.port import ResumeRequest, ResumeStatus, Switch
 
 from tests.builders import A_STRATEGY, NOW, a_principal, a_resume_request, a_switch
 from webhook.access.approvals import approve, expire, request, same_person, withdraw
 from webhook.access.principal import Principal, Role
 from webhook.access.refusal import Refusal
+from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.access.roles import Verb, may
 from webhook.killswitch.scope import GLOBAL
 from webhook.killswitch.states import State
+from webhook.killswitch.switch import Switch
 
 QUARTER = timedelta(minutes=15)
 BOB = a_principal("bob")

@@ -6,12 +6,12 @@ from webhook.access.principal import Role
 from webhook.access.roles import MAY, Verb, may, who_may
 
 TABLE = """
-                 deliver_alerts  read  read_audit  trip  request_resume  approve_resume  withdraw_resume
-intake           yes             -     -           -     -               -               -
-viewer           -               yes   yes         -     -               -               -
-trader           -               yes   yes         yes   yes             -               -
-risk             -               yes   yes         yes   yes             yes             yes
-admin            yes             yes   yes         yes   yes             yes             yes
+                 deliver_alerts  read  trip  request_resume  approve_resume  withdraw_resume
+intake           yes             -     -     -               -               -
+viewer           -               yes   -     -               -               -
+trader           -               yes   yes   yes             -               -
+risk             -               yes   yes   yes             yes             yes
+admin            yes             yes   yes   yes             yes             yes
 """
 HEADER, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 

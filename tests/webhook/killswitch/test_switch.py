@@ -1,24 +1,23 @@
 """The latch: which trips change what, and that nothing but a resume leads out of HALTED."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook.killswitch.port import Switch
 
 from tests.builders import A_STRATEGY, NOW, a_switch
-from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.states import Action, State
-from webhook.killswitch.switch import covering, expire, prolongs, resume, trip, worst
+from webhook.killswitch.switch import Switch, expire, prolongs, resume, touch, trip
 
 LATER = NOW + timedelta(minutes=5)
 MUCH_LATER = NOW + timedelta(hours=1)
 
 
-def tripped(switch: Switch, action: Action, *, until: datetime | None = None, by: str = "alert") -> Switch | None:
-    return trip(switch, action, trip_id="trip-new", by=by, now=NOW, until=until)
+def tripped(
+    switch: Switch, action: Action, *, until: datetime | None = None, by: str = "alert", keep: bool = False
+) -> Switch | None:
+    return trip(switch, action, trip_id="trip-new", by=by, now=NOW, until=until, keep_protective=keep)
 
 
 class TestATrip:
@@ -97,6 +96,40 @@ class TestATrip:
         assert tripped(a_switch(State.DEGRADED, tripped_by=before), Action.HALT, by=by).tripped_by == expected
 
 
+class TestWhatATripKeeps:
+    @pytest.mark.parametrize("state", [State.NORMAL, State.DEGRADED])
+    def test_is_what_it_says_where_nothing_was_halted_before(self, state: State):
+        """A reduce takes no protective stop, so it binds no halt that comes after it."""
+        assert tripped(a_switch(state), Action.HALT, keep=True).keep_protective
+        assert not tripped(a_switch(state, keep_protective=True), Action.HALT).keep_protective
+
+    @pytest.mark.parametrize("action", [Action.HALT, Action.FLATTEN])
+    def test_is_never_more_than_what_holds_already(self, action: Action):
+        after = tripped(a_switch(State.HALTED), action, keep=True)
+
+        assert after is None if action is Action.HALT else not after.keep_protective
+
+    def test_is_less_when_a_trip_as_strong_keeps_nothing(self):
+        before = a_switch(State.HALTED, keep_protective=True, since=NOW - timedelta(hours=1), version=4)
+
+        after = tripped(before, Action.HALT)
+
+        assert (after.keep_protective, after.trip_id, after.version) == (False, "trip-new", 5)
+        assert (after.state, after.action, after.since) == (before.state, before.action, before.since)
+        assert tripped(before, Action.HALT, keep=True) is None
+
+    def test_a_flatten_takes_the_stops_that_a_halt_kept(self):
+        after = tripped(a_switch(State.HALTED, keep_protective=True), Action.FLATTEN)
+
+        assert (after.action, after.keep_protective) == (Action.FLATTEN, False)
+
+    def test_a_weaker_trip_changes_nothing(self):
+        assert tripped(a_switch(State.HALTED, keep_protective=True), Action.REDUCE) is None
+
+    def test_is_gone_after_a_resume(self):
+        assert not resume(a_switch(State.HALTED, keep_protective=True), LATER).keep_protective
+
+
 class TestAResume:
     @pytest.mark.parametrize("state", [State.DEGRADED, State.HALTED])
     def test_leaves_nothing_behind_but_the_version(self, state: State):
@@ -130,26 +163,10 @@ class TestTime:
         assert expire(switch, MUCH_LATER) is None
 
 
-class TestWhatHolds:
-    VENUE = Scope.parse("venue=sandbox")
-    LABELS: ClassVar = {"venue": "sandbox", "account": "mm", "strategy": "mm-btc", "symbol": None}
+def test_a_switch_whose_facts_changed_has_a_new_version_and_is_else_the_same():
+    before = a_switch(version=4)
 
-    def test_is_the_worst_of_all_that_cover(self):
-        switches = [
-            a_switch(State.DEGRADED, scope=GLOBAL),
-            a_switch(State.HALTED),
-            a_switch(State.NORMAL, scope=self.VENUE),
-        ]
-
-        assert worst(switches, self.LABELS) is State.HALTED
-        assert worst(switches, {"venue": "other"}) is State.DEGRADED
-        assert worst(switches[1:], {"venue": "other"}) is State.NORMAL
-        assert [switch.scope for switch in covering(switches, self.LABELS)] == [A_STRATEGY, GLOBAL]
-
-    def test_a_label_that_is_not_known_meets_no_constraint(self):
-        by_symbol = a_switch(scope=Scope.parse("venue=sandbox,symbol=BTC/USDT:USDT"))
-
-        assert worst([by_symbol], self.LABELS) is State.NORMAL
+    assert touch(before) == a_switch(version=5)
 
 
 MOMENTS = st.datetimes(
@@ -157,42 +174,53 @@ MOMENTS = st.datetimes(
     max_value=NOW.replace(tzinfo=None) + timedelta(days=2),
     timezones=st.just(NOW.tzinfo),
 )
-TRIPS = st.tuples(st.sampled_from(Action), MOMENTS, st.none() | MOMENTS, st.sampled_from(["alert", "trader", "risk"]))
+TRIPS = st.tuples(
+    st.sampled_from(Action),
+    MOMENTS,
+    st.none() | MOMENTS,
+    st.sampled_from(["alert", "trader", "risk"]),
+    st.booleans(),
+)
+
+
+def after_trip(switch: Switch, asked: tuple, *, trip_id: str = "t") -> Switch | None:
+    action, now, until, by, keep = asked
+    return trip(switch, action, trip_id=trip_id, by=by, now=now, until=until, keep_protective=keep)
 
 
 class TestTheLatch:
     @given(st.lists(TRIPS, max_size=12))
     def test_never_gets_better_by_trips_and_the_passing_of_time_while_halted(self, trips: list[tuple]):
         switch = Switch(A_STRATEGY, State.NORMAL)
-        for action, now, until, by in trips:
-            after = trip(switch, action, trip_id="t", by=by, now=now, until=until)
+        for asked in trips:
+            after = after_trip(switch, asked)
             if after is not None:
                 assert after.state.rank >= switch.state.rank
                 assert after.action.rank >= (switch.action.rank if switch.action else 0)
                 assert after.version == switch.version + 1
                 assert after.state is not State.HALTED or after.until is None
+                assert switch.state is not after.state or switch.keep_protective >= after.keep_protective
                 if prolongs(switch, after):
                     assert after.until is None or after.until > switch.until
                 switch = after
             if switch.state is State.HALTED:
-                assert expire(switch, now + timedelta(days=10_000)) is None
+                assert expire(switch, asked[1] + timedelta(days=10_000)) is None
 
     @given(st.lists(TRIPS, max_size=6), TRIPS)
     def test_takes_the_same_trip_once(self, trips: list[tuple], last: tuple):
         switch = Switch(A_STRATEGY, State.NORMAL)
-        for action, now, until, by in [*trips, last]:
-            switch = trip(switch, action, trip_id="t", by=by, now=now, until=until) or switch
-        action, now, until, by = last
+        for asked in [*trips, last]:
+            switch = after_trip(switch, asked) or switch
 
-        assert trip(switch, action, trip_id="again", by=by, now=now, until=until) is None
+        assert after_trip(switch, last, trip_id="again") is None
 
     @given(st.lists(TRIPS, max_size=8), st.randoms())
     def test_ends_in_the_same_state_whatever_the_order_of_trips(self, trips: list[tuple], random):
         def end(order: list[tuple]) -> tuple:
             switch = Switch(A_STRATEGY, State.NORMAL)
-            for action, _, until, by in order:
-                switch = trip(switch, action, trip_id="t", by=by, now=NOW, until=until) or switch
-            return switch.state, switch.action, switch.until
+            for asked in order:
+                switch = after_trip(switch, asked) or switch
+            return switch.state, switch.action, switch.until, switch.keep_protective
 
         shuffled = list(trips)
         random.shuffle(shuffled)

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import an_order
-from webhook.killswitch.scope import DIMENSIONS, GLOBAL, Scope
 from webhook.policy.attribution import Attribution, StrategyOwnership
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
@@ -46,100 +45,62 @@ class TestAnOrder:
     ):
         assert ATTRIBUTION.owner_of("sandbox", account, client_order_id, symbol) == owner
 
-    @pytest.mark.parametrize(
-        ("scope", "inside"),
-        [
-            ("global", True),
-            ("venue=sandbox", True),
-            ("venue=sandbox,account=shared", True),
-            (f"venue=sandbox,symbol={BTC}", True),
-            (f"symbol={BTC}", True),
-            ("strategy=long", True),
-            ("venue=sandbox,account=shared,strategy=long", True),
-            ("strategy=short", False),
-            ("venue=binance", False),
-            ("account=one", False),
-            (f"strategy=long,symbol={ETH}", False),
-        ],
-    )
-    def test_is_in_scope_when_it_meets_every_constraint(self, scope: str, inside: bool):
+    def test_goes_with_the_strategy_that_owns_it_and_with_no_other(self):
         order = an_order(client_order_id="mm-btc_1", symbol=BTC)
 
-        assert ATTRIBUTION.in_scope(Scope.parse(scope), "sandbox", "shared", order) is inside
+        assert ATTRIBUTION.may_own("long", "sandbox", "shared", order)
+        assert not ATTRIBUTION.may_own("short", "sandbox", "shared", order)
+        assert not ATTRIBUTION.may_own("long", "sandbox", "one", order)
+        assert not ATTRIBUTION.may_own("long", "binance", "shared", order)
 
-    @pytest.mark.parametrize("scope", ["global", "venue=sandbox", "account=shared", f"symbol={BTC}"])
-    def test_of_nobody_is_in_every_scope_without_a_strategy(self, scope: str):
-        order = an_order(client_order_id="by hand", symbol=BTC)
+    @pytest.mark.parametrize("strategy", ["short", "long", "unknown"])
+    def test_of_nobody_goes_with_no_strategy(self, strategy: str):
+        assert not ATTRIBUTION.may_own(strategy, "sandbox", "shared", an_order(client_order_id="by hand", symbol=BTC))
 
-        assert ATTRIBUTION.in_scope(Scope.parse(scope), "sandbox", "shared", order)
-        assert not ATTRIBUTION.in_scope(
-            Scope.parse(f"{scope},strategy=long".replace("global,", "")), "sandbox", "shared", order
-        )
-
-    def test_that_two_could_claim_is_in_the_scope_of_either(self):
+    def test_that_two_could_claim_goes_with_either(self):
         order = an_order(client_order_id="r_1", symbol=BTC)
 
-        assert ATTRIBUTION.in_scope(Scope.parse("strategy=rest"), "sandbox", "split", order)
-        assert ATTRIBUTION.in_scope(Scope.parse("strategy=by-symbol"), "sandbox", "split", order)
+        assert ATTRIBUTION.may_own("rest", "sandbox", "split", order)
+        assert ATTRIBUTION.may_own("by-symbol", "sandbox", "split", order)
 
 
 class TestAPosition:
     @pytest.mark.parametrize(
-        ("scope", "account", "attributable"),
+        ("strategy", "symbols", "account", "attributable"),
         [
-            ("global", "shared", True),
-            ("venue=sandbox", "shared", True),
-            ("venue=sandbox,account=shared", "shared", True),
-            (f"venue=sandbox,symbol={BTC}", "shared", True),
-            ("strategy=long", "shared", False),
-            ("strategy=alone", "one", True),
-            ("strategy=alone", "shared", False),
-            ("strategy=by-symbol", "split", True),
-            (f"strategy=by-symbol,symbol={BTC}", "split", True),
-            (f"strategy=by-symbol,symbol={ETH}", "split", False),
-            ("strategy=rest", "split", False),
-            ("strategy=unknown", "one", False),
+            (None, None, "shared", True),
+            (None, {BTC}, "shared", True),
+            ("long", None, "shared", False),
+            ("alone", None, "one", True),
+            ("alone", None, "shared", False),
+            ("by-symbol", None, "split", True),
+            ("by-symbol", {BTC}, "split", True),
+            ("by-symbol", {ETH}, "split", False),
+            ("by-symbol", {ETH, BTC}, "split", True),
+            ("rest", None, "split", False),
+            ("unknown", None, "one", False),
         ],
     )
     def test_can_be_told_from_others_only_where_its_strategy_is_alone(
-        self, scope: str, account: str, attributable: bool
+        self, strategy: str | None, symbols: set[str] | None, account: str, attributable: bool
     ):
-        assert ATTRIBUTION.positions_attributable(Scope.parse(scope), "sandbox", account) is attributable
+        assert ATTRIBUTION.positions_attributable(strategy, symbols, "sandbox", account) is attributable
 
-    def test_is_in_the_scope_of_a_strategy_only_for_certain(self):
-        def inside(scope: str, account: str, symbol: str) -> bool:
-            return ATTRIBUTION.position_in_scope(Scope.parse(scope), "sandbox", account, symbol)
+    def test_is_a_strategy_s_only_for_certain(self):
+        assert ATTRIBUTION.owns_position("by-symbol", "sandbox", "split", BTC)
+        assert not ATTRIBUTION.owns_position("by-symbol", "sandbox", "split", ETH)
+        assert not ATTRIBUTION.owns_position("long", "sandbox", "shared", BTC)
+        assert ATTRIBUTION.owns_position("alone", "sandbox", "one", ETH)
+        assert not ATTRIBUTION.owns_position("alone", "binance", "main", ETH)
 
-        assert inside("strategy=by-symbol", "split", BTC)
-        assert not inside("strategy=by-symbol", "split", ETH)
-        assert not inside("strategy=long", "shared", BTC)
-        assert inside("strategy=alone", "one", ETH)
-        assert not inside(f"strategy=alone,symbol={BTC}", "one", ETH)
-        assert inside("global", "shared", BTC)
-
-    @pytest.mark.parametrize(
-        ("scope", "account", "symbols"),
-        [
-            ("global", "shared", None),
-            ("strategy=alone", "one", None),
-            (f"strategy=alone,symbol={ETH}", "one", (ETH,)),
-            ("strategy=by-symbol", "split", (BTC,)),
-            ("strategy=rest", "split", ()),
-            (f"symbol={BTC}", "shared", (BTC,)),
-            ("venue=binance", "shared", ()),
-        ],
-    )
-    def test_may_be_in_these_symbols(self, scope: str, account: str, symbols: tuple[str, ...] | None):
-        assert ATTRIBUTION.symbols_of(Scope.parse(scope), "sandbox", account) == symbols
+    def test_a_whole_account_is_one_strategy_s_only_where_it_shares_no_symbol(self):
+        assert ATTRIBUTION.has_whole_account("alone", "sandbox", "one")
+        assert not ATTRIBUTION.has_whole_account("alone", "binance", "main")
+        assert not ATTRIBUTION.has_whole_account("by-symbol", "sandbox", "split")
+        assert not ATTRIBUTION.has_whole_account("long", "sandbox", "shared")
 
 
-VALUES = {
-    "venue": ["sandbox", "binance"],
-    "account": ["one", "shared", "split"],
-    "strategy": ["alone", "short", "long", "by-symbol", "rest"],
-    "symbol": [BTC, ETH],
-}
-SCOPES = st.fixed_dictionaries({}, optional={name: st.sampled_from(VALUES[name]) for name in DIMENSIONS}).map(Scope.of)
+STRATEGIES = ["alone", "short", "long", "by-symbol", "rest", "unknown"]
 ORDERS = st.builds(
     an_order,
     client_order_id=st.sampled_from([None, "", "mm-btc_1", "mm1", "old_1", "s_1", "r_1", "alone_1", "by hand"]),
@@ -147,8 +108,16 @@ ORDERS = st.builds(
 )
 
 
-@given(SCOPES, SCOPES, st.sampled_from(VALUES["account"]), ORDERS)
-def test_a_wider_scope_never_leaves_out_an_order_of_a_narrower_one(wide: Scope, narrow: Scope, account: str, order):
-    if wide.contains(narrow) and ATTRIBUTION.in_scope(narrow, "sandbox", account, order):
-        assert ATTRIBUTION.in_scope(wide, "sandbox", account, order)
-    assert ATTRIBUTION.in_scope(GLOBAL, "sandbox", account, order)
+@given(st.sampled_from(["one", "shared", "split", "nowhere"]), ORDERS)
+def test_whoever_is_called_the_owner_of_an_order_loses_it_with_a_kill(account: str, order):
+    owner = ATTRIBUTION.owner_of("sandbox", account, order.client_order_id, order.symbol)
+    claims = {strategy for strategy in STRATEGIES if ATTRIBUTION.may_own(strategy, "sandbox", account, order)}
+
+    assert (owner in claims) if owner is not None else not claims
+
+
+@given(st.sampled_from(STRATEGIES), st.sampled_from(["one", "shared", "split"]), st.sampled_from([BTC, ETH]))
+def test_a_position_that_may_be_closed_is_attributable_and_one_s_own(strategy: str, account: str, symbol: str):
+    owns = ATTRIBUTION.owns_position(strategy, "sandbox", account, symbol)
+
+    assert owns == ATTRIBUTION.positions_attributable(strategy, {symbol}, "sandbox", account)

@@ -210,6 +210,42 @@ class TestTheEndOfAReduce:
         assert decide(an_alert(kill_action=action, kill_duration="5m"), SANDBOX).duration is None
 
 
+class TestWhatIsKept:
+    KEEPING = a_policy(a_rule("Trading*", may_keep_protective=True), a_rule("Other"))
+
+    @pytest.mark.parametrize("action", ["reduce", "halt"])
+    def test_is_protective_stops_where_the_rule_asks_and_the_policy_allows(self, action: str):
+        decision = decide(an_alert(kill_action=action, kill_keep="protective"), self.KEEPING)
+
+        assert decision.keep_protective
+        assert "protective stops are kept" in decision.reason
+
+    def test_is_nothing_unless_it_is_asked_for(self):
+        assert not decide(an_alert(kill_action="halt"), self.KEEPING).keep_protective
+
+    @pytest.mark.parametrize(
+        ("labels", "word"),
+        [
+            ({"kill_action": "flatten"}, "a flatten keeps no stops"),
+            ({"kill_action": "halt", "alertname": "Other"}, "the policy does not let it keep"),
+            ({"kill_action": "halt", "kill_keep": "all"}, "'all' is not 'protective'"),
+            ({"kill_action": "halt", "kill_keep": "Protective"}, "is not 'protective'"),
+        ],
+    )
+    def test_is_nothing_and_said_where_it_cannot_be_granted(self, labels: dict[str, str], word: str):
+        decision = decide(an_alert(**({"kill_keep": "protective"} | labels)), self.KEEPING)
+
+        assert (decision.outcome, decision.keep_protective) == (Outcome.TRIP, False)
+        assert word in decision.reason
+
+    def test_counts_by_what_is_done_and_not_by_what_was_asked(self):
+        policy = a_policy(a_rule(actions=HALT_ONLY, may_keep_protective=True))
+
+        decision = decide(an_alert(kill_action="flatten", kill_keep="protective"), policy)
+
+        assert (decision.action, decision.keep_protective) == (Action.HALT, True)
+
+
 class TestTheBudget:
     def test_lets_flatten_fall_back_to_halt_when_it_is_spent(self):
         granted = decide(an_alert(), SANDBOX)
@@ -251,18 +287,20 @@ LABELS = st.fixed_dictionaries(
             ["global", "venue", "venue,account,strategy", "venue,symbol", "x", "", "strategy"]
         ),
         "kill_duration": st.sampled_from(["5m", "x", ""]),
+        "kill_keep": st.sampled_from(["protective", "x", ""]),
         "strategy": st.sampled_from(["", "mm-btc", "a,b"]),
         "venue": st.sampled_from(["", "sandbox"]),
         "symbol": st.sampled_from(["", "BTC/USDT:USDT"]),
     },
 )
 POLICIES = st.builds(
-    lambda actions, scopes, missing: a_policy(
-        a_rule(actions=tuple(actions), scopes=tuple(scopes)), missing_label=missing
+    lambda actions, scopes, missing, keeps: a_policy(
+        a_rule(actions=tuple(actions), scopes=tuple(scopes), may_keep_protective=keeps), missing_label=missing
     ),
     st.sets(st.sampled_from(Action)),
     st.sets(st.sampled_from(["global", "venue", "venue,account,strategy", "venue,symbol", "strategy"])),
     st.sampled_from(["refuse", "widen"]),
+    st.booleans(),
 )
 
 
@@ -279,7 +317,9 @@ def test_whatever_an_alert_says_it_gets_no_more_than_it_asked_for_and_is_allowed
     if decision.outcome is Outcome.TRIP:
         shape = frozenset(decision.scope.dimensions)
         assert decision.action in policy.granted(alert.name, shape)
-        assert decision.scope.covers(alert.labels)
+        assert all(alert.labels.get(name) == value for name, value in decision.scope.constraints)
         assert decision.duration is None or decision.action is Action.REDUCE
+        kept = policy.may_keep(alert.name, shape) and decision.action is not Action.FLATTEN
+        assert decision.keep_protective == (kept and alert.labels.get("kill_keep") == "protective")
     else:
         assert decision.action is Action.PAGE

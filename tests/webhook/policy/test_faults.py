@@ -9,7 +9,6 @@ from tests.builders import a_policy, a_rule
 from webhook.killswitch.states import Action
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.faults import faults
-from webhook.policy.rule import PolicyRule, TripBudget
 
 ALONE = StrategyOwnership("mm-btc", "sandbox", "mm", ("mm-btc_",), exclusive=True)
 HALT = a_policy(a_rule(actions=(Action.HALT,)))
@@ -34,23 +33,17 @@ def test_a_sound_policy_has_none():
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        (
-            a_policy(PolicyRule((), frozenset({Action.HALT}), frozenset({frozenset()}))),
-            "policy.rules[0].alerts: needs one",
-        ),
-        (a_policy(a_rule("")), "policy.rules[0].alerts: needs one"),
-        (a_policy(a_rule(actions=())), "policy.rules[0].actions: needs one"),
-        (a_policy(a_rule(scopes=())), "policy.rules[0].scopes: needs one"),
-        (a_policy(a_rule(scopes=("venue,planet",))), "policy.rules[0].scopes: 'planet' is no label of a scope"),
-        (a_policy(a_rule(scopes=("venue,",))), "policy.rules[0].scopes: '' is no label of a scope"),
+        (a_policy(a_rule("")), "policy.rules[0].alerts: an empty pattern"),
+        (a_policy(a_rule("Trading*", " ")), "policy.rules[0].alerts: an empty pattern"),
         (a_policy(a_rule(actions=(Action.FLATTEN,))), "policy.rules[0].actions: allows flatten without halt"),
-        (a_policy(a_rule(max_duration=timedelta(0))), "policy.rules[0].max_duration: must be more than 0"),
         (
             a_policy(a_rule(actions=(Action.HALT,), max_duration=timedelta(1))),
-            "policy.rules[0].max_duration: means nothing",
+            "policy.rules[0].max_reduce_minutes: means nothing",
         ),
-        (a_policy(budget=TripBudget(0)), "policy.budget.trips: must be 1 or more"),
-        (a_policy(budget=TripBudget(1, timedelta(0))), "policy.budget.window_minutes: must be more than 0"),
+        (
+            a_policy(a_rule(actions=(Action.PAGE,), may_keep_protective=True)),
+            "policy.rules[0].keep: means nothing",
+        ),
     ],
 )
 def test_a_fault_of_the_policy_is_named_with_its_place(policy, message: str):
@@ -69,8 +62,6 @@ def test_a_policy_without_rules_can_stop_nothing():
         ((an_owner(),), "strategies.other: owns nothing"),
         ((an_owner(prefixes=("",)),), "strategies.other.client_order_id_prefixes: an empty prefix"),
         ((an_owner(prefixes=("x" * 36,)),), "strategies.other.client_order_id_prefixes: 'xxx"),
-        ((an_owner(exclusive=True, symbols=()),), "strategies.other.symbols: is empty"),
-        ((an_owner(prefixes=("a",)), an_owner(prefixes=("b",))), "strategies.other: is given twice for sandbox/mm"),
         (
             (an_owner("one", prefixes=("mm",)), an_owner(prefixes=("mm-btc_",))),
             "strategies.other.client_order_id_prefixes: 'mm-btc_' overlaps 'mm' of one in sandbox/mm",
@@ -83,6 +74,10 @@ def test_a_policy_without_rules_can_stop_nothing():
             ),
             "strategies.one.symbols: ETH cannot be its own in sandbox/mm: other trades it too",
         ),
+        (
+            (an_owner("one", prefixes=("a",), exclusive=True, symbols=("BTC",)), an_owner(prefixes=("b",))),
+            "strategies.one.symbols: they cannot be its own in sandbox/mm: other may trade any symbol there",
+        ),
     ],
 )
 def test_owners_that_fight_are_named(owners: tuple[StrategyOwnership, ...], message: str):
@@ -90,13 +85,28 @@ def test_owners_that_fight_are_named(owners: tuple[StrategyOwnership, ...], mess
     assert fault.startswith(message)
 
 
+def test_what_two_strategies_share_is_no_fault_where_neither_claims_it_for_itself():
+    shares = {"exclusive": True, "symbols": ("BTC",)}
+
+    assert found(attribution=owned(an_owner("one", prefixes=("a",)), an_owner(prefixes=("b",)))) == []
+    assert found(attribution=owned(an_owner("one", **shares), an_owner(prefixes=("b",), symbols=("ETH",)))) == []
+
+
 def test_the_same_prefix_in_another_account_is_no_fault():
     assert found(attribution=owned(an_owner(prefixes=("a",)), an_owner("one", account="b", prefixes=("a",)))) == []
 
 
-def test_a_strategy_in_an_account_that_nobody_configured_is_named():
-    (fault,) = found(accounts={("sandbox", "trend")})
-    assert fault == "strategies.mm-btc.account: no venue is configured for sandbox/mm"
+@pytest.mark.parametrize(
+    ("accounts", "message"),
+    [
+        ({("sandbox", "trend")}, "strategies.mm-btc.account: venue 'sandbox' has no account 'mm'; there is: trend"),
+        ({("sandbox", "m")}, "strategies.mm-btc.account: venue 'sandbox' has no account 'mm'; did you mean 'm'?"),
+        ({("sandbx", "mm")}, "strategies.mm-btc.venue: no venue is labelled 'sandbox'; did you mean 'sandbx'?"),
+        (set(), "strategies.mm-btc.venue: no venue is labelled 'sandbox'; none is configured"),
+    ],
+)
+def test_a_strategy_in_an_account_that_nobody_configured_is_named(accounts: set[tuple[str, str]], message: str):
+    assert found(accounts=accounts) == [message]
 
 
 def test_flatten_is_refused_where_positions_cannot_be_attributed():
@@ -113,7 +123,16 @@ def test_flatten_of_a_strategy_needs_strategies():
     assert "needs strategies to be configured" in fault
 
 
-def test_all_faults_are_found_at_once():
-    policy = a_policy(a_rule("", scopes=("planet",)), a_rule(actions=()), budget=TripBudget(0))
+def test_all_faults_are_found_at_once_and_each_once():
+    policy = a_policy(a_rule("", scopes=("venue",)), a_rule(actions=(Action.FLATTEN,)))
 
-    assert len(found(policy, owned(an_owner(), an_owner("one", prefixes=("",))), set())) >= 7
+    told = found(policy, owned(an_owner(), an_owner("one", prefixes=("",)), an_owner("two", exclusive=True)), set())
+
+    assert len(told) == len(set(told)) >= 9
+
+
+def test_what_is_not_given_is_not_looked_at():
+    broken = owned(an_owner())
+
+    assert {fault.path for fault in faults(a_policy(a_rule("")), None)} == {"policy.rules[0].alerts"}
+    assert {fault.path for fault in faults(None, broken)} == {"strategies.other"}

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from webhook.access.operators import token_hash
+from webhook.bootstrap import CATALOGUES
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
 from webhook.settings import ConfigError, Fault, Settings, load
@@ -33,8 +34,12 @@ def write(folder: Path, name: str, content: str, mode: int = 0o600) -> Path:
     return path
 
 
+A_RULE = {"alerts": ["*"], "actions": ["halt"], "scopes": ["venue"]}
+
+
 def least(**changes: Any) -> dict[str, Any]:
-    return {"intake": {"token_file": "token"}, "access": {"operators_file": "operators.json"}} | changes
+    needed = {"intake": {"token_file": "token"}, "access": {"operators_file": "operators.json"}}
+    return needed | {"policy": {"rules": [A_RULE]}} | changes
 
 
 def a_venue(**changes: Any) -> dict[str, Any]:
@@ -43,13 +48,15 @@ def a_venue(**changes: Any) -> dict[str, Any]:
 
 def read(folder: Path, document: Any, **environ: str) -> Settings:
     text = document if isinstance(document, str) else yaml.safe_dump(document)
-    return load(write(folder, "andon.yml", text), environ)
+    return load(write(folder, "andon.yml", text), environ, CATALOGUES)
 
 
 def faults(folder: Path, document: Any, **environ: str) -> dict[str, str]:
     with pytest.raises(ConfigError) as raised:
         read(folder, document, **environ)
-    return {fault.path: fault.message for fault in raised.value.faults}
+    found = raised.value.faults
+    assert len({(fault.path, fault.message) for fault in found}) == len(found)
+    return {fault.path: fault.message for fault in found}
 
 
 def test_the_least_configuration_has_every_default(folder: Path) -> None:
@@ -58,6 +65,12 @@ def test_the_least_configuration_has_every_default(folder: Path) -> None:
     assert found.listen.host == "127.0.0.1"
     assert found.limits == LimitSettings.model_validate({})
     assert found.venues == ()
+
+
+@pytest.mark.parametrize("document", [{}, {"policy": {}}, {"policy": {"rules": []}}])
+def test_without_a_rule_no_alert_could_stop_anything(folder: Path, document: dict[str, Any]) -> None:
+    given = {name: value for name, value in least().items() if name != "policy"} | document
+    assert "no alert could ever stop anything" in faults(folder, given)["policy.rules"]
 
 
 def test_a_venue_and_an_engine_are_in_shadow_unless_armed(folder: Path) -> None:
@@ -71,7 +84,10 @@ def test_every_fault_is_told_at_once_with_its_path_and_the_fix(folder: Path) -> 
         least(
             listn={"port": 1},
             listen={"prt": 1, "port": "x"},
-            policy={"rules": [{"alerts": [], "actions": ["stop"], "scopes": ["venue,acount"]}]},
+            policy={
+                "rules": [{"alerts": [], "actions": ["stop"], "scopes": ["venue,acount"], "max_reduce_minutes": 0}],
+                "budget": {"trips": 0, "window_minutes": 0},
+            },
             venues=[a_venue(options={"api_key_file": "absent"}), a_venue(mode="armed")],
             store={"url": "mysql://x/y"},
         ),
@@ -84,6 +100,9 @@ def test_every_fault_is_told_at_once_with_its_path_and_the_fix(folder: Path) -> 
         "policy.rules[0].actions[0]": "must be 'page', 'reduce', 'halt' or 'flatten', got 'stop'",
         "policy.rules[0].scopes[0]": "write 'global' or some of venue, account, strategy, symbol (each once, joined by "
         "commas), got 'venue,acount'",
+        "policy.rules[0].max_reduce_minutes": "must be greater than 0, got 0",
+        "policy.budget.trips": "must be greater than or equal to 1, got 0",
+        "policy.budget.window_minutes": "must be greater than 0, got 0",
         "venues[1].mode": "must be 'live' or 'shadow', got 'armed'",
         "store.url": found["store.url"],
     }
@@ -96,18 +115,80 @@ def test_cross_references_are_told_beside_faults_elsewhere(folder: Path) -> None
         least(
             limits={"sweep_seconds": 0},
             strategies={"mm": {"venue": "sandbx", "account": "mm", "exclusive": True}},
-            venues=[a_venue(options={"api_key_file": "absent"})],
+            venues=[a_venue(adapter="ccxt", options={"exchange": "binance", "api_key_file": "absent"})],
         ),
     )
     assert set(found) == {"limits.sweep_seconds", "strategies.mm.venue", "venues[0].options.api_key_file"}
     assert "did you mean 'sandbox'" in found["strategies.mm.venue"]
 
 
+def test_adapters_and_their_options_are_told_beside_faults_elsewhere(folder: Path) -> None:
+    secret = "http://desk:8080/a-secret-in-the-wrong-place"
+    found = faults(
+        folder,
+        least(
+            limits={"sweep_seconds": 0},
+            venues=[a_venue(options={"symbls": ["BTC/USDT"]}), a_venue(name="w", account="b", adapter="ccxtt")],
+            engines=[
+                {
+                    "name": "e",
+                    "adapter": "http",
+                    "options": {"block": {"url": secret, "method": secret}, "resume": {}, "scheme": 3},
+                }
+            ],
+            notifiers=[{"name": "n", "adapter": "pigeon"}],
+        ),
+    )
+    assert found == {
+        "limits.sweep_seconds": "must be greater than or equal to 0.1, got 0",
+        "venues[0].options.symbls": "is not a setting; did you mean 'symbols'?",
+        "venues[1].adapter": "'ccxtt' is not one of ccxt, paper",
+        "engines[0].options.block.method": "must be 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE'",
+        "engines[0].options.resume.url": "is required",
+        "engines[0].options.scheme": "must be a text, got 3",
+        "notifiers[0].adapter": "'pigeon' is not one of apprise, console, pagerduty, slack",
+    }
+    assert secret not in str(found)
+
+
+def test_what_the_adapters_take_is_asked_only_where_they_are_loaded(folder: Path) -> None:
+    path = write(folder, "andon.yml", yaml.safe_dump(least(notifiers=[{"name": "n", "adapter": "pigeon"}])))
+    assert load(path, {}).notifiers[0].adapter == "pigeon"
+
+
+LINES = """\
+intake: {token_file: token}
+access: {operators_file: operators.json}
+listen:
+  port: -1
+policy:
+  rules:
+    - {alerts: ["*"], actions: [halt], scopes: [venue], max_reduce_minutes: 5}
+venues:
+  - {name: v, venue: sandbox, account: mm, adapter: paper,
+     options: {symbls: [x]}}
+strategies:
+  mm: {venue: sandbox, account: mm}
+"""
+
+
 def test_a_fault_says_its_line(folder: Path) -> None:
     with pytest.raises(ConfigError) as raised:
-        read(folder, "intake: {token_file: token}\naccess: {operators_file: operators.json}\nlisten:\n  port: -1\n")
-    assert raised.value.faults[0].line == 4
-    assert "(line 4)" in str(raised.value)
+        read(folder, LINES)
+    assert {fault.path: fault.line for fault in raised.value.faults} == {
+        "listen.port": 4,
+        "policy.rules[0].max_reduce_minutes": 7,
+        "venues[0].options.symbls": 10,
+        "strategies.mm": 12,
+    }
+    assert "listen.port (line 4)" in str(raised.value)
+
+
+def test_a_fault_of_what_is_left_out_says_the_line_of_what_is_there(folder: Path) -> None:
+    twins = {"venue": "sandbox", "account": "mm", "exclusive": True}
+    with pytest.raises(ConfigError) as raised:
+        read(folder, yaml.safe_dump(least(venues=[a_venue()], strategies={"a": twins, "b": twins | {"symbols": ["x"]}})))
+    assert {fault.path: fault.line is not None for fault in raised.value.faults} == {"strategies.a.exclusive": True}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +210,7 @@ def test_a_file_that_is_not_plain_yaml_is_refused(folder: Path, text: str, word:
 
 
 def test_no_means_no_text_and_not_false(folder: Path) -> None:
-    found = faults(folder, "intake: {token_file: token}\naccess: {operators_file: operators.json}\nmode: no\n")
+    found = faults(folder, yaml.safe_dump(least()) + "mode: no\n")
     assert found == {"mode": "must be 'live' or 'shadow', got 'no'"}
     strategies = {"mm": {"venue": "sandbox", "account": "mm", "exclusive": "yes"}}
     assert faults(folder, least(strategies=strategies)) == {
@@ -185,7 +266,7 @@ class TestSecrets:
     def test_in_options_at_any_depth(self, folder: Path) -> None:
         options = {"header_files": {"X-Key": "k"}, "deep": [{"password_file": "absent"}]}
         found = faults(folder, least(venues=[a_venue(options=options)]))
-        assert list(found) == ["venues[0].options.deep[0].password_file"]
+        assert "does not exist" in found["venues[0].options.deep[0].password_file"]
 
     def test_a_password_in_the_store_url_is_refused_and_not_repeated(self, folder: Path) -> None:
         found = faults(folder, least(store={"url": "postgresql+psycopg://u:hunter2@db/andon"}))
@@ -291,23 +372,46 @@ class TestNames:
         assert found == {"strategies.mm.account": "venue 'sandbox' has no account 'mmm'; did you mean 'mm'?"}
 
     def test_a_strategy_that_cannot_be_recognised(self, folder: Path) -> None:
-        assert "recognised" in faults(folder, least(strategies={"mm": {"venue": "a", "account": "b"}}))["strategies.mm"]
+        strategies = {"mm": {"venue": "sandbox", "account": "mm"}}
+        found = faults(folder, least(venues=[a_venue()], strategies=strategies))
+        assert "none of its orders can be recognised" in found["strategies.mm"]
 
-    def test_two_strategies_with_one_prefix(self, folder: Path) -> None:
-        one = {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": ["x_"]}
-        found = faults(folder, least(venues=[a_venue()], strategies={"a": one, "b": one}))
-        assert "also belongs to 'a'" in found["strategies.b.client_order_id_prefixes"]
+    @pytest.mark.parametrize(
+        ("a", "b", "path", "word"),
+        [
+            ({"prefixes": ["x_"]}, {"prefixes": ["x_"]}, "strategies.b.client_order_id_prefixes", "two owners"),
+            ({"prefixes": ["x_"]}, {"prefixes": ["x_y_"]}, "strategies.b.client_order_id_prefixes", "two owners"),
+            ({"prefixes": [""]}, {"prefixes": ["b_"]}, "strategies.a.client_order_id_prefixes", "own every order"),
+            ({"exclusive": True}, {"prefixes": ["b_"]}, "strategies.a.exclusive", "cannot be its own"),
+            ({"exclusive": True, "symbols": ["x"]}, {"prefixes": ["b_"]}, "strategies.a.symbols", "any symbol"),
+        ],
+    )
+    def test_two_strategies_that_fight_are_told_once(
+        self, folder: Path, a: dict[str, Any], b: dict[str, Any], path: str, word: str
+    ) -> None:
+        def strategy(prefixes: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+            return {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": list(prefixes), **more}
 
-    def test_two_strategies_that_both_have_the_account_for_themselves(self, folder: Path) -> None:
-        one = {"venue": "sandbox", "account": "mm", "exclusive": True}
-        other = {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": ["b_"]}
-        found = faults(folder, least(venues=[a_venue()], strategies={"a": one, "b": other}))
-        assert "same symbols" in found["strategies.a.exclusive"]
+        found = faults(folder, least(venues=[a_venue()], strategies={"a": strategy(**a), "b": strategy(**b)}))
+        assert list(found) == [path]
+        assert word in found[path]
 
     def test_two_strategies_on_different_symbols_may(self, folder: Path) -> None:
         one = {"venue": "sandbox", "account": "mm", "exclusive": True, "symbols": ["BTC/USDT:USDT"]}
         other = one | {"symbols": ["ETH/USDT:USDT"]}
         assert len(read(folder, least(venues=[a_venue()], strategies={"a": one, "b": other})).strategies) == 2
+
+    def test_a_policy_and_strategies_that_do_not_fit_are_told_together(self, folder: Path) -> None:
+        one = {"venue": "sandbox", "account": "mm", "client_order_id_prefixes": ["a_"]}
+        rule = {"alerts": [" "], "actions": ["flatten"], "scopes": ["strategy"], "max_reduce_minutes": 1}
+        found = faults(folder, least(venues=[a_venue()], strategies={"a": one}, policy={"rules": [rule]}))
+        assert set(found) == {
+            "policy.rules[0].alerts",
+            "policy.rules[0].actions",
+            "policy.rules[0].max_reduce_minutes",
+            "policy.rules[0].scopes",
+        }
+        assert "nobody knows which position is whose" in found["policy.rules[0].scopes"]
 
     @pytest.mark.parametrize("name", ["a,b", "a=b", "", "a b", "x" * 65, 'a"b'])
     def test_that_no_scope_could_hold(self, folder: Path, name: str) -> None:
