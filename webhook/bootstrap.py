@@ -28,7 +28,7 @@ from webhook.policy.faults import faults as policy_faults
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
 from webhook.service.decisions import Decisions
 from webhook.service.in_flight import InFlight
-from webhook.service.outbox import Outbox, Sent
+from webhook.service.outbox import Deliveries, Outbox
 from webhook.service.queries import Queries
 from webhook.service.recorder import Recorder
 from webhook.service.resume import Resumes
@@ -198,7 +198,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         lifetime,
         partial(wake, decided_here=False),
     )
-    known = Sent()
+    deliveries = Deliveries()
     outboxes = tuple(
         Outbox(
             one,
@@ -207,7 +207,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             holder,
             lambda name: telemetry.sent.labels(name).inc(),
             lambda name, reason: telemetry.send_failures.labels(name, reason).inc(),
-            known,
+            deliveries,
         )
         for one in (store, memory)
     )
