@@ -105,8 +105,9 @@ def _connection_class() -> Any:
     class Connection(psycopg.Connection[Any]):
         answer_seconds = ANSWER_SECONDS
 
-        def wait(self, gen: Generator[Any, Any, _T], interval: float = 0.1, **named: Any) -> _T:
-            return super().wait(within(gen, self.answer_seconds), interval, **named)
+        # Which further arguments there are depends on the version.
+        def wait(self, gen: Generator[Any, Any, _T], *arguments: Any, **named: Any) -> _T:
+            return super().wait(within(gen, self.answer_seconds), *arguments, **named)
 
     def within(waiting: Generator[Any, Any, _T], seconds: float) -> Generator[Any, Any, _T]:
         deadline = time.monotonic() + seconds
