@@ -11,7 +11,8 @@ from webhook.access.resume import ResumeRequest
 from webhook.actions.port import OpenOrder, Position, Side
 from webhook.intake.alert import Alert, AlertStatus, fingerprint
 from webhook.intake.episode import Episode
-from webhook.killswitch.scope import Scope
+from webhook.killswitch.commanded import Commanded
+from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.states import Action, State
 from webhook.killswitch.switch import Switch
 from webhook.killswitch.trip import Progress, TargetKind, Trip
@@ -131,6 +132,20 @@ def a_row(trip_id: str = "trip-1", target: str = "sandbox-mm", **changes: Any) -
     """How far a trip is at one venue account: nothing was answered yet."""
     defaults: dict[str, Any] = {"kind": TargetKind.ACCOUNT, "epoch": 1, "revision": 1}
     return Progress(trip_id, target, **(defaults | changes))
+
+
+def a_commanded(**changes: Any) -> Commanded:
+    """The whole engine was told to halt."""
+    defaults: dict[str, Any] = {
+        "engine": "engine",
+        "part": GLOBAL,
+        "state": State.HALTED,
+        "stopped_before": False,
+        "at": NOW,
+        "epoch": 1,
+        "revision": 1,
+    }
+    return Commanded(**(defaults | changes))
 
 
 def an_episode(**changes: Any) -> Episode:

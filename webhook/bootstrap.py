@@ -23,7 +23,7 @@ from webhook.notify.compose import Composer
 from webhook.notify.port import NoticeKind, Notifier
 from webhook.service.decisions import Decisions
 from webhook.service.in_flight import InFlight
-from webhook.service.outbox import Outbox, Sent
+from webhook.service.outbox import Deliveries, Outbox
 from webhook.service.queries import Queries
 from webhook.service.recorder import Recorder
 from webhook.service.resume import Resumes
@@ -203,7 +203,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         lifetime,
         partial(wake, decided_here=False),
     )
-    known = Sent()
+    deliveries = Deliveries()
     outboxes = tuple(
         Outbox(
             one,
@@ -212,7 +212,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             holder,
             lambda name: telemetry.sent.labels(name).inc(),
             lambda name, reason: telemetry.send_failures.labels(name, reason).inc(),
-            known,
+            deliveries,
         )
         for one in (store, memory)
     )

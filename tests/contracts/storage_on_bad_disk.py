@@ -12,10 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from webhook.killswitch.port import Store
-
 from tests.builders import NOW, a_switch, a_trip
-from webhook.clock import SystemClock
+from webhook.durability.port import Store
 from webhook.errors import StoreOutageError
 from webhook.storage import open_store
 
@@ -79,7 +77,7 @@ def main(folder: Path, trouble: str) -> None:
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         os.setgid(nobody.pw_gid)
         os.setuid(nobody.pw_uid)
-    store = open_store(f"sqlite:///{folder}/andon.db", SystemClock())
+    store = open_store(f"sqlite:///{folder}/andon.db")
     with store.begin() as transaction:
         transaction.append("before", "me", {}, NOW)
     begin, end = TROUBLES[trouble](folder, store)

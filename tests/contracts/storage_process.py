@@ -9,10 +9,9 @@ import time
 from datetime import timedelta
 
 from tests.builders import NOW, a_switch, a_trip
-from webhook.clock import SystemClock
 from webhook.storage import open_store
 
-TRIPS = 40
+PARCELS = 40
 LATER = NOW + timedelta(hours=1)
 
 
@@ -21,7 +20,7 @@ def say(value: object) -> None:
 
 
 def main(url: str, task: str, argument: str) -> None:
-    store = open_store(url, SystemClock())
+    store = open_store(url)
     say("ready")
     sys.stdin.readline()
     match task:
@@ -30,13 +29,21 @@ def main(url: str, task: str, argument: str) -> None:
                 with store.begin() as transaction:
                     transaction.append("counted", argument, {"number": number}, NOW)
         case "claim":
-            taken: list[str] = []
-            for number in range(TRIPS):
+            taken: list[int] = []
+            for _ in range(PARCELS):
                 with store.begin() as transaction:
-                    steps = transaction.claim_steps(f"trip-{number}", argument, NOW, LATER)
                     parcels = transaction.claim_parcels(argument, NOW, LATER, 2)
-                taken += [step.id for step in steps] + [f"parcel-{parcel.id}" for parcel in parcels]
+                taken += [parcel.notice["number"] for parcel in parcels]
             say(taken)
+        case "lease":
+            epochs: set[int] = set()
+            for _ in range(40):
+                with store.begin() as transaction:
+                    lease = transaction.acquire_lease("account/a", argument, timedelta(minutes=1), gone=True)
+                    assert lease is not None
+                    assert lease.holder == argument
+                epochs.add(lease.epoch)
+            say(sorted(epochs))
         case "hang":
             with store.begin() as transaction:
                 transaction.put_switch(a_switch())

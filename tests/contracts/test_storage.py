@@ -20,24 +20,29 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
-from webhook.killswitch.port import ResumeStatus, StepKind, StepStatus, Store, Switch, TripStatus
 
 from tests.builders import (
     A_STRATEGY,
     NOW,
+    a_commanded,
     a_resume_request,
-    a_step,
+    a_row,
     a_switch,
     a_trip,
     an_episode,
 )
-from tests.contracts.storage_process import TRIPS
-from tests.fakes import FrozenClock
+from tests.contracts.storage_process import PARCELS
 from tests.postgres import NoPostgresError, Postgres
+from webhook.access.resume import ResumeStatus
 from webhook.audit.chain import GENESIS, verify
+from webhook.durability.port import Store
 from webhook.errors import PermanentError, StoreOutageError
 from webhook.killswitch.scope import GLOBAL, Scope
+from webhook.killswitch.stage import Stage
 from webhook.killswitch.states import Action, State
+from webhook.killswitch.switch import Switch
+from webhook.killswitch.trip import TargetKind
+from webhook.notify.parcel import Parcel
 from webhook.storage import KINDS, MemoryStore, open_store
 from webhook.storage.tables import metadata
 
@@ -80,7 +85,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @contextmanager
 def opened(url: str, **options: Any) -> Iterator[Store]:
-    store = open_store(url, FrozenClock(), **options)
+    store = open_store(url, **options)
     try:
         yield store
     finally:
@@ -134,13 +139,7 @@ class TestEveryStore:
 
     def test_gives_back_a_trip_as_it_was_put(self, store: Store):
         bare = replace(a_trip("bare"), started_at=None, fingerprint=None, labels={}, annotations={})
-        full = a_trip(
-            "full",
-            status=TripStatus.UNVERIFIED,
-            stages={"stored": 0.0021, "empty": 0.1 + 0.2},
-            residual={"sandbox-mm": {"orders": 3, "notional": "1.50", "at": "2026-11-22T10:00:00.000000Z"}},
-            closed_at=NOW + SECOND,
-        )
+        full = a_trip("full", keep_protective=True, reached=False, closed_at=NOW + SECOND)
         with store.begin() as transaction:
             transaction.put_trip(bare)
             transaction.put_trip(a_trip("full"))
@@ -150,21 +149,37 @@ class TestEveryStore:
             assert (transaction.trip("bare"), transaction.trip("full")) == (bare, full)
             assert transaction.trip("none") is None
 
-    def test_lists_the_newest_trips_first_and_only_the_statuses_asked_for(self, store: Store):
+    def test_lists_the_newest_trips_first_and_only_open_ones_when_asked(self, store: Store):
         with store.begin() as transaction:
-            for number, status in enumerate(TripStatus):
-                transaction.put_trip(a_trip(f"t{number}", status=status, received_at=NOW + number * SECOND))
+            for number in range(5):
+                closed_at = NOW if number % 2 else None
+                transaction.put_trip(a_trip(f"t{number}", closed_at=closed_at, received_at=NOW + number * SECOND))
 
         with store.view() as transaction:
             assert [trip.id for trip in transaction.trips(limit=2)] == ["t4", "t3"]
-            chosen = transaction.trips(statuses=(TripStatus.RUNNING, TripStatus.UNVERIFIED))
-            assert [trip.id for trip in chosen] == ["t2", "t0"]
-            assert transaction.trips(statuses=()) == ()
+            assert [trip.id for trip in transaction.trips(open_only=True)] == ["t4", "t2", "t0"]
+            assert [trip.id for trip in transaction.trips(open_only=True, limit=1)] == ["t4"]
 
-    def test_counts_the_trips_that_spend_the_budget(self, store: Store):
+    def test_keeps_a_trip_closed_whatever_is_written_later(self, store: Store):
+        """What was decided in memory, and is written after the resume, must not open it again."""
+        closed = a_trip("one", closed_at=NOW)
         with store.begin() as transaction:
-            for number, action in enumerate(Action):
-                transaction.put_trip(a_trip(f"t{number}", action=action))
+            transaction.put_trip(a_trip("one"))
+            transaction.put_trip(closed)
+            transaction.put_trip(a_trip("one", reason="late"))
+        with store.begin() as transaction:
+            transaction.put_trip(a_trip("one", reason="later", closed_at=NOW + SECOND))
+
+        with store.view() as transaction:
+            assert transaction.trip("one") == closed
+            assert transaction.trips(open_only=True) == ()
+
+    def test_counts_the_trips_of_alerts_that_reached_an_account(self, store: Store):
+        with store.begin() as transaction:
+            for number, source in enumerate(("alertmanager", "prometheus", "operator", "truncated")):
+                transaction.put_trip(a_trip(f"t{number}", source=source))
+            transaction.put_trip(a_trip("nowhere", reached=False))
+            transaction.put_trip(a_trip("closed", closed_at=NOW))
             transaction.put_trip(a_trip("old", received_at=NOW - SECOND))
 
         with store.view() as transaction:
@@ -172,29 +187,90 @@ class TestEveryStore:
             assert transaction.count_trips(NOW - SECOND) == 4
             assert transaction.count_trips(NOW + SECOND) == 0
 
-    def test_gives_back_steps_in_their_order(self, store: Store):
-        done = a_step(
-            id="c",
-            order=0,
-            status=StepStatus.DONE,
-            owner="me",
-            lease_until=NOW,
-            tries=3,
-            result={"orders": [{"id": "1"}], "unowned": 2},
-            started_at=NOW,
-            ended_at=NOW + SECOND,
+    def test_gives_back_progress_as_it_was_put(self, store: Store):
+        bare = a_row("one", "engine", kind=TargetKind.ENGINE)
+        full = a_row(
+            "one",
+            stage=Stage.LEFT,
+            since=NOW,
+            read_at=NOW + SECOND,
+            orders=3,
+            positions=1,
+            notional=Decimal("1.50"),
+            naked_notional=Decimal("1E-8"),
+            late=True,
+            times={"stored": 0.0021, "empty": 0.1 + 0.2},
+            detail={"orders": [{"id": "1", "notional": "1.50"}], "why": "3 orders"},
         )
-        steps = (a_step(id="a", order=2, kind=StepKind.FLATTEN), a_step(id="b", order=0), done)
         with store.begin() as transaction:
-            transaction.put_steps(steps)
-            transaction.put_steps(())
+            assert transaction.put_progress((bare, full)) == 2
+            assert transaction.put_progress(()) == 0
 
         with store.view() as transaction:
-            assert transaction.steps("trip-1") == (steps[1], done, steps[0])
-            assert transaction.steps("trip-2") == ()
+            assert sorted(transaction.progress(("one", "two")), key=lambda row: row.target) == [bare, full]
+            assert transaction.progress(("two",)) == transaction.progress(()) == ()
+
+    def test_gives_the_progress_of_very_many_trips(self, store: Store):
+        names = [f"t{number}" for number in range(1500)]
+        with store.begin() as transaction:
+            transaction.put_progress([a_row(name) for name in names])
+
+        with store.view() as transaction:
+            assert len(transaction.progress(names)) == 1500
+
+    @pytest.mark.parametrize(
+        ("later", "taken"),
+        [((1, 2), False), ((1, 1), False), ((0, 9), False), ((1, 3), True), ((2, 1), True)],
+    )
+    def test_never_lets_progress_go_back(self, store: Store, later: tuple[int, int], taken: bool):
+        """By epoch of the lease, then by revision: no late and no fenced-off writer replaces what is newer."""
+        first = a_row("one", stage=Stage.EMPTY, epoch=1, revision=2)
+        row = a_row("one", stage=Stage.LEFT, epoch=later[0], revision=later[1])
+        with store.begin() as transaction:
+            transaction.put_progress((first,))
+            assert transaction.put_progress((row,)) == int(taken)
+        with store.begin() as transaction:
+            assert transaction.put_progress((row,)) == 0
+
+        with store.view() as transaction:
+            assert transaction.progress(("one",)) == ((row if taken else first),)
+
+    def test_takes_the_newest_of_several_rows_at_once(self, store: Store):
+        rows = [a_row("one", revision=revision) for revision in (2, 4, 3)]
+        with store.begin() as transaction:
+            assert transaction.put_progress((*rows, a_row("two"))) == 3
+
+        with store.view() as transaction:
+            assert [row.revision for row in transaction.progress(("one",))] == [4]
+
+    def test_gives_back_what_each_part_of_an_engine_was_told(self, store: Store):
+        part = a_commanded(part=A_STRATEGY, state=State.DEGRADED, stopped_before=True)
+        whole = a_commanded()
+        with store.begin() as transaction:
+            transaction.put_commanded((part, whole, a_commanded(engine="other")))
+
+        with store.view() as transaction:
+            assert set(transaction.commanded("engine")) == {part, whole}
+            assert transaction.commanded("none") == ()
+
+    @pytest.mark.parametrize(
+        ("later", "taken"),
+        [((1, 2), False), ((1, 1), False), ((0, 9), False), ((1, 3), True), ((2, 1), True)],
+    )
+    def test_never_lets_a_command_go_back(self, store: Store, later: tuple[int, int], taken: bool):
+        first = a_commanded(epoch=1, revision=2)
+        row = a_commanded(state=State.NORMAL, epoch=later[0], revision=later[1])
+        with store.begin() as transaction:
+            transaction.put_commanded((first,))
+        with store.begin() as transaction:
+            transaction.put_commanded((row,))
+
+        with store.view() as transaction:
+            assert transaction.commanded("engine") == ((row if taken else first),)
 
     def test_gives_back_an_episode_by_its_start(self, store: Store):
-        first, again = an_episode(), an_episode(starts_at=NOW + SECOND, status="resolved", trip_id=None, count=9)
+        first = an_episode(scope=A_STRATEGY, granted=Action.HALT)
+        again = an_episode(starts_at=NOW + SECOND, status="resolved", trip_id=None, count=9, resolved_at=NOW)
         with store.begin() as transaction:
             for episode in (an_episode(outcome="paged"), first, again):
                 transaction.put_episode(episode)
@@ -203,6 +279,17 @@ class TestEveryStore:
             assert transaction.episode(first.fingerprint, NOW) == first
             assert transaction.episode(first.fingerprint, NOW + SECOND) == again
             assert transaction.episode("ffff", NOW) is None
+
+    def test_lists_the_episodes_that_were_heard_firing_lately(self, store: Store):
+        fires, long_ago = an_episode(last_seen=NOW), an_episode(fingerprint="b", last_seen=NOW - SECOND)
+        with store.begin() as transaction:
+            for episode in (fires, long_ago, an_episode(fingerprint="c", status="resolved", last_seen=NOW)):
+                transaction.put_episode(episode)
+            transaction.put_episode(an_episode(fingerprint="d", status="found", last_seen=NOW))
+
+        with store.view() as transaction:
+            assert transaction.firing_episodes(NOW) == (fires,)
+            assert set(transaction.firing_episodes(NOW - SECOND)) == {fires, long_ago}
 
     def test_gives_back_resume_requests_newest_first(self, store: Store):
         asked = a_resume_request()
@@ -258,21 +345,23 @@ class TestTransactions:
         with suppress(ZeroDivisionError), store.begin() as transaction:
             transaction.put_switch(a_switch())
             transaction.put_trip(a_trip("one"))
-            transaction.put_steps((a_step("one"),))
+            transaction.put_progress((a_row("one"),))
+            transaction.put_commanded((a_commanded(),))
             transaction.put_episode(an_episode())
             transaction.put_resume_request(a_resume_request())
             transaction.enqueue("pager", "key", {}, NOW)
             transaction.append("half", "me", {}, NOW)
-            transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
+            transaction.acquire_lease("account/a", "me", SECOND)
             raise ZeroDivisionError
 
         with store.begin() as transaction:
-            assert transaction.switches() == transaction.trips() == transaction.steps("one") == ()
+            assert transaction.switches() == transaction.trips() == ()
+            assert transaction.progress(("one",)) == transaction.commanded("engine") == ()
             assert transaction.episode("0123456789abcdef", NOW) is None
             assert transaction.resume_requests() == ()
             assert transaction.waiting_parcels() == {}
             assert [record.kind for record in transaction.records()] == ["before"]
-            assert transaction.acquire_lease("sweep", "other", NOW, NOW + SECOND)
+            assert transaction.lease("account/a") is None
             assert transaction.append("after", "me", {}, NOW).sequence == 2
 
     def test_let_an_exception_of_the_caller_through_as_it_is(self, store: Store):
@@ -316,15 +405,16 @@ class TestTransactions:
         [
             lambda view: view.put_switch(a_switch()),
             lambda view: view.put_trip(a_trip()),
-            lambda view: view.put_steps((a_step(),)),
-            lambda view: view.claim_steps("one", "me", NOW, NOW),
+            lambda view: view.put_progress((a_row(),)),
+            lambda view: view.put_commanded((a_commanded(),)),
+            lambda view: view.put_parcel(Parcel(1, "pager", "key", {}, NOW, NOW)),
             lambda view: view.put_episode(an_episode()),
             lambda view: view.put_resume_request(a_resume_request()),
             lambda view: view.enqueue("pager", "key", {}, NOW),
             lambda view: view.claim_parcels("me", NOW, NOW, 1),
             lambda view: view.append("one", "me", {}, NOW),
-            lambda view: view.acquire_lease("sweep", "me", NOW, NOW),
-            lambda view: view.release_lease("sweep", "me"),
+            lambda view: view.acquire_lease("account/a", "me", SECOND),
+            lambda view: view.release_lease("account/a", "me"),
         ],
     )
     def test_that_only_view_refuse_to_write(self, store: Store, write: Callable[[Any], object]):
@@ -356,57 +446,18 @@ class TestTransactions:
         with store.begin() as transaction:
             for number in range(300):
                 transaction.put_trip(a_trip(f"t{number:03}"))
-                transaction.put_steps(tuple(a_step(f"t{number:03}") for _ in range(7)))
+                transaction.put_progress([a_row(f"t{number:03}", f"account-{place}") for place in range(7)])
                 transaction.append("tripped", "alert", {"trip": number}, NOW)
 
         with store.view() as transaction:
             trips = transaction.trips(limit=1000)
             assert len(trips) == 300
-            assert sum(len(transaction.steps(trip.id)) for trip in trips) == 2100
+            assert len(transaction.progress([trip.id for trip in trips])) == 2100
 
     def test_can_be_proved_possible(self, store: Store):
         store.ping()
         with store.view() as transaction:
             assert transaction.records() == ()
-
-
-class TestStepClaims:
-    def test_take_every_unfinished_step_once(self, store: Store):
-        statuses = dict(zip("abcde", StepStatus, strict=True))
-        with store.begin() as transaction:
-            transaction.put_steps(tuple(a_step(id=name, status=status) for name, status in statuses.items()))
-            transaction.put_steps((a_step("trip-2"),))
-
-        with store.begin() as transaction:
-            mine = transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
-        with store.begin() as transaction:
-            theirs = transaction.claim_steps("trip-1", "you", NOW, NOW + SECOND)
-
-        assert [(step.id, step.owner, step.lease_until) for step in mine] == [
-            ("a", "me", NOW + SECOND),
-            ("b", "me", NOW + SECOND),
-        ]
-        assert theirs == ()
-        with store.view() as transaction:
-            assert transaction.steps("trip-1")[:2] == mine
-
-    def test_can_be_renewed_by_who_holds_them(self, store: Store):
-        with store.begin() as transaction:
-            transaction.put_steps((a_step(id="a"),))
-            transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
-            (again,) = transaction.claim_steps("trip-1", "me", NOW, NOW + 2 * SECOND)
-
-        assert again.lease_until == NOW + 2 * SECOND
-
-    def test_pass_to_another_when_the_lease_is_over(self, store: Store):
-        with store.begin() as transaction:
-            transaction.put_steps((a_step(id="a"),))
-            transaction.claim_steps("trip-1", "me", NOW, NOW + SECOND)
-            just_before = transaction.claim_steps("trip-1", "you", NOW + SECOND * 0.999, NOW + 5 * SECOND)
-            (step,) = transaction.claim_steps("trip-1", "you", NOW + SECOND, NOW + 5 * SECOND)
-
-        assert just_before == ()
-        assert step.owner == "you"
 
 
 class TestParcels:
@@ -415,9 +466,9 @@ class TestParcels:
             for number, (notifier, key) in enumerate(parcels):
                 transaction.enqueue(notifier, key, {"number": number}, NOW)
 
-    def claim(self, store: Store, *, owner: str = "me", now=NOW, limit: int = 100):
+    def claim(self, store: Store, *, holder: str = "me", now=NOW, limit: int = 100):
         with store.begin() as transaction:
-            return transaction.claim_parcels(owner, now, now + 10 * SECOND, limit)
+            return transaction.claim_parcels(holder, now, now + 10 * SECOND, limit)
 
     def test_go_out_one_at_a_time_for_one_notifier_and_key(self, store: Store):
         self.put(store, ("pager", "a"), ("pager", "a"), ("slack", "a"), ("pager", "b"))
@@ -429,7 +480,7 @@ class TestParcels:
             ("slack", "a", 2),
             ("pager", "b", 3),
         ]
-        assert {parcel.owner for parcel in first} == {"me"}
+        assert {parcel.holder for parcel in first} == {"me"}
         assert self.claim(store) == ()
 
     @pytest.mark.parametrize("end", ["sent", "failed"])
@@ -437,7 +488,7 @@ class TestParcels:
         self.put(store, ("pager", "a"), ("pager", "a"))
         (first,) = self.claim(store)
         with store.begin() as transaction:
-            transaction.put_parcel(replace(first, status=end, tries=1, last_error="no", owner=None, lease_until=None))
+            transaction.put_parcel(replace(first, status=end, tries=1, last_error="no", holder=None, lease_until=None))
 
         (second,) = self.claim(store)
 
@@ -446,7 +497,7 @@ class TestParcels:
     def test_wait_behind_one_that_is_tried_again_later(self, store: Store):
         self.put(store, ("pager", "a"), ("pager", "a"))
         (first,) = self.claim(store)
-        later = replace(first, next_at=NOW + 30 * SECOND, tries=1, owner=None, lease_until=None)
+        later = replace(first, next_at=NOW + 30 * SECOND, tries=1, holder=None, lease_until=None)
         with store.begin() as transaction:
             transaction.put_parcel(later)
 
@@ -458,9 +509,9 @@ class TestParcels:
         self.put(store, ("pager", "a"))
         (first,) = self.claim(store)
 
-        assert self.claim(store, owner="you", now=NOW + 9 * SECOND) == ()
-        (again,) = self.claim(store, owner="you", now=NOW + 10 * SECOND)
-        assert (again.id, again.owner) == (first.id, "you")
+        assert self.claim(store, holder="you", now=NOW + 9 * SECOND) == ()
+        (again,) = self.claim(store, holder="you", now=NOW + 10 * SECOND)
+        assert (again.id, again.holder) == (first.id, "you")
 
     def test_are_taken_oldest_first_up_to_the_limit(self, store: Store):
         self.put(store, *(("pager", f"key-{number}") for number in range(5)))
@@ -522,21 +573,72 @@ class TestTheJournal:
 
 
 class TestLeases:
+    """By the clock of the store, which is the same for every process; here it is compared with nothing."""
+
     def test_are_held_by_one_and_renewed_by_it_alone(self, store: Store):
         with store.begin() as transaction:
-            assert transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
-            assert transaction.acquire_lease("sweep", "me", NOW, NOW + 2 * SECOND)
-            assert not transaction.acquire_lease("sweep", "you", NOW + SECOND, NOW + 9 * SECOND)
-            assert transaction.acquire_lease("outbox", "you", NOW, NOW + SECOND)
+            mine = transaction.acquire_lease("account/a", "me", 60 * SECOND)
+            again = transaction.acquire_lease("account/a", "me", 90 * SECOND)
+            assert transaction.acquire_lease("account/a", "you", 60 * SECOND) is None
+            other = transaction.acquire_lease("account/b", "you", 60 * SECOND)
 
-    def test_pass_on_when_over_or_given_up(self, store: Store):
+        assert mine is not None
+        assert again is not None
+        assert (mine.holder, mine.epoch, again.epoch) == ("me", 1, 1)
+        assert again.until > mine.until + 29 * SECOND
+        assert (other.holder, other.epoch) == ("you", 1)
+        with store.view() as transaction:
+            assert transaction.lease("account/a") == again
+
+    def test_last_as_long_as_they_were_asked_for_by_the_clock_of_the_store(self, store: Store):
         with store.begin() as transaction:
-            assert transaction.acquire_lease("sweep", "me", NOW, NOW + SECOND)
-            assert transaction.acquire_lease("sweep", "you", NOW + SECOND, NOW + 5 * SECOND)
-            transaction.release_lease("sweep", "me")
-            assert not transaction.acquire_lease("sweep", "me", NOW + SECOND, NOW + 5 * SECOND)
-            transaction.release_lease("sweep", "you")
-            assert transaction.acquire_lease("sweep", "me", NOW + SECOND, NOW + 5 * SECOND)
+            before = transaction.now()
+            lease = transaction.acquire_lease("account/a", "me", 60 * SECOND)
+            after = transaction.now()
+
+        assert before <= lease.until - 60 * SECOND <= after
+
+    def test_pass_on_when_over_with_a_larger_epoch(self, store: Store):
+        with store.begin() as transaction:
+            transaction.acquire_lease("account/a", "me", timedelta(0))
+            taken = transaction.acquire_lease("account/a", "you", 60 * SECOND)
+            assert transaction.acquire_lease("account/a", "me", 60 * SECOND) is None
+
+        assert (taken.holder, taken.epoch) == ("you", 2)
+
+    def test_pass_on_when_given_up_and_the_epoch_is_never_used_again(self, store: Store):
+        epochs = []
+        for holder in ("me", "you", "me", "me"):
+            with store.begin() as transaction:
+                epochs.append(transaction.acquire_lease("account/a", holder, 60 * SECOND).epoch)
+            with store.begin() as transaction:
+                transaction.release_lease("account/a", holder)
+
+        assert epochs == [1, 2, 3, 4]
+
+    def test_are_given_up_by_their_holder_alone(self, store: Store):
+        with store.begin() as transaction:
+            mine = transaction.acquire_lease("account/a", "me", 60 * SECOND)
+            transaction.release_lease("account/a", "you")
+            transaction.release_lease("account/b", "you")
+
+        with store.view() as transaction:
+            assert transaction.lease("account/a") == mine
+            assert transaction.lease("account/b") is None
+
+    def test_pass_on_at_once_when_their_holder_is_gone(self, store: Store):
+        with store.begin() as transaction:
+            transaction.acquire_lease("account/a", "dead", 60 * SECOND)
+            taken = transaction.acquire_lease("account/a", "me", 60 * SECOND, gone=True)
+
+        assert (taken.holder, taken.epoch) == ("me", 2)
+
+    def test_of_one_that_ran_out_and_was_wanted_by_nobody_go_on(self, store: Store):
+        with store.begin() as transaction:
+            transaction.acquire_lease("account/a", "me", timedelta(0))
+            again = transaction.acquire_lease("account/a", "me", 60 * SECOND)
+
+        assert again.epoch == 1
 
 
 class Another:
@@ -590,22 +692,25 @@ class TestSeveralProcesses:
         with opened(url) as store, store.view() as transaction:
             assert len(transaction.records()) == 3
 
-    def test_never_get_the_same_step_or_parcel(self, url: str):
-        with opened(url) as store:
-            names = []
-            with store.begin() as transaction:
-                for number in range(TRIPS):
-                    steps = tuple(a_step(f"trip-{number}") for _ in range(3))
-                    transaction.put_steps(steps)
-                    transaction.enqueue("pager", f"key-{number}", {}, NOW)
-                    names += [step.id for step in steps] + [f"parcel-{number + 1}"]
+    def test_never_get_the_same_parcel(self, url: str):
+        with opened(url) as store, store.begin() as transaction:
+            for number in range(PARCELS):
+                transaction.enqueue("pager", f"key-{number}", {"number": number}, NOW)
 
         with others((url, "claim", "one"), (url, "claim", "two"), (url, "claim", "three")) as processes:
             taken = list(itertools.chain.from_iterable(process.hears() for process in processes))
 
-        first = min(int(name.removeprefix("parcel-")) for name in taken if name.startswith("parcel-"))
-        shifted = [f"parcel-{int(n.removeprefix('parcel-')) - first + 1}" if "parcel" in n else n for n in taken]
-        assert sorted(shifted) == sorted(names)
+        assert sorted(taken) == list(range(PARCELS))
+
+    def test_never_hold_the_same_lease_and_never_get_the_same_epoch(self, url: str):
+        """Three take it from each other as fast as they can, each in the belief that the other is gone."""
+        with others((url, "lease", "one"), (url, "lease", "two"), (url, "lease", "three")) as processes:
+            told = [process.hears() for process in processes]
+
+        epochs = list(itertools.chain.from_iterable(told))
+        assert len(epochs) == len(set(epochs))
+        with opened(url) as store, store.view() as transaction:
+            assert transaction.lease("account/a").epoch == max(epochs)
 
     def test_write_one_journal_without_a_hole(self, url: str):
         with others((url, "append", "40"), (url, "append", "41")) as processes:
@@ -676,7 +781,7 @@ class TestStoresOnDisk:
 
         for migrate in (True, False):
             with pytest.raises(PermanentError) as caught:
-                open_store(url, FrozenClock(), migrate=migrate)
+                open_store(url, migrate=migrate)
             assert caught.value.reason == "schema"
 
     def test_of_a_newer_version_that_are_met_later_are_an_outage(self, url: str):
@@ -692,11 +797,11 @@ class TestStoresOnDisk:
                 store.ping()
             assert caught.value.reason == "schema"
 
-    def test_call_a_value_they_cannot_hold_an_outage(self, url: str):
+    def test_call_a_value_they_cannot_hold_an_outage_of_that_value_alone(self, url: str):
         with opened(url) as store:
             with pytest.raises(StoreOutageError) as caught, store.begin() as transaction:
                 transaction.put_switch(a_switch(since=NOW.replace(tzinfo=None)))
-            assert caught.value.reason == "store"
+            assert caught.value.reason == "value"
             store.ping()
 
     @pytest.mark.parametrize(
@@ -733,12 +838,12 @@ class TestStoresOnDisk:
 
     def test_are_not_made_when_migration_is_off(self, url: str):
         with pytest.raises(PermanentError, match="start with migration on"):
-            open_store(url, FrozenClock(), migrate=False)
+            open_store(url, migrate=False)
 
     @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "nonsense", ""])
     def test_need_a_url_that_can_be_right(self, url: str):
         with pytest.raises(PermanentError) as caught:
-            open_store(url, FrozenClock())
+            open_store(url)
         assert caught.value.reason == "url"
 
 
@@ -783,8 +888,8 @@ class TestPostgresql:
         server.stop()
         try:
             with pytest.raises(StoreOutageError):
-                open_store(url, FrozenClock(), busy_seconds=2)
-            store = open_store(url, FrozenClock(), required=False, busy_seconds=2)
+                open_store(url, busy_seconds=2)
+            store = open_store(url, required=False, busy_seconds=2)
             with pytest.raises(StoreOutageError):
                 store.ping()
         finally:

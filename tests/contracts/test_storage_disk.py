@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webhook.killswitch.port import Store
 
 from tests.builders import NOW, a_switch
-from tests.fakes import FrozenClock
+from webhook.durability.port import Store
 from webhook.errors import StoreOutageError
 from webhook.storage import open_store
 
@@ -61,7 +60,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    one = open_store(f"sqlite:///{tmp_path}/andon.db", FrozenClock())
+    one = open_store(f"sqlite:///{tmp_path}/andon.db")
     yield one
     one.close()
 
@@ -104,7 +103,7 @@ def test_a_database_that_was_deleted_is_an_outage_and_not_a_hole_that_swallows_w
 
 
 def test_a_database_that_was_replaced_is_opened_anew(store: Store, tmp_path: Path):
-    other = open_store(f"sqlite:///{tmp_path}/restored.db", FrozenClock())
+    other = open_store(f"sqlite:///{tmp_path}/restored.db")
     with other.begin() as transaction:
         transaction.append("restored", "me", {}, NOW)
     other.close()
@@ -120,7 +119,7 @@ def test_a_file_that_is_no_database_is_an_outage_that_says_so(tmp_path: Path):
     (tmp_path / "andon.db").write_bytes(b"this is not a database" * 100)
 
     with pytest.raises(StoreOutageError) as caught:
-        open_store(f"sqlite:///{tmp_path}/andon.db", FrozenClock())
+        open_store(f"sqlite:///{tmp_path}/andon.db")
     assert caught.value.reason == "corrupt"
 
 
@@ -128,7 +127,7 @@ def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StoreOutageError):
-        open_store(f"sqlite:///{tmp_path}/file/andon.db", FrozenClock())
+        open_store(f"sqlite:///{tmp_path}/file/andon.db")
 
 
 def test_only_its_owner_can_read_the_database(store: Store, tmp_path: Path):

@@ -51,8 +51,11 @@ class Transaction(Protocol):
     def progress(self, trip_ids: Sequence[str]) -> tuple[Progress, ...]:
         """The rows of these trips."""
 
-    def put_progress(self, rows: Sequence[Progress]) -> None:
-        """Insert or replace; an older row (by epoch and revision) never replaces a newer one."""
+    def put_progress(self, rows: Sequence[Progress]) -> int:
+        """Insert or replace; an older row (by epoch and revision) never replaces a newer one.
+
+        Returns how many were taken: none of them, when another process looks after the target by now.
+        """
 
     def commanded(self, engine: str) -> tuple[Commanded, ...]:
         """What each part of an engine was last told."""

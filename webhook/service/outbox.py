@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import structlog
@@ -46,28 +47,44 @@ def unpacked(body: Mapping[str, Any]) -> Notice:
     return Notice(**{**fields, "kind": NoticeKind(body["kind"])})
 
 
-class Sent:
-    """The notices that were sent from memory, while the store was out: the store has them, too, when it is back."""
+class Delivery(Enum):
+    """What is known of one notice to one destination."""
+
+    MINE = "mine"
+    """It is for the asker to send now."""
+    UNDER_WAY = "under way"
+    DONE = "done"
+
+
+class Deliveries:
+    """What this process sent, or is sending: a notice that lay in memory is in the store, too, when that is back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], None] = {}
+        self._known: dict[tuple[str, str], Delivery] = {}
 
-    def claim(self, parcel: Parcel) -> bool:
-        """Say that this one is being sent; False when it was, or is, already."""
-        key = (parcel.notifier, str(parcel.notice.get("id")))
+    def begin(self, parcel: Parcel) -> Delivery:
+        """Ask to send this one; `end` must follow when it is `Delivery.MINE`."""
+        key = _key(parcel)
         with self._lock:
-            if key in self._known:
-                return False
-            self._known[key] = None
+            known = self._known.setdefault(key, Delivery.MINE)
+            if known is Delivery.MINE:
+                self._known[key] = Delivery.UNDER_WAY
+            return known
+
+    def end(self, parcel: Parcel, *, sent: bool) -> None:
+        """Say whether it was sent."""
+        key = _key(parcel)
+        with self._lock:
+            del self._known[key]
+            if sent:
+                self._known[key] = Delivery.DONE
             while len(self._known) > MOST_KNOWN:
                 self._known.pop(next(iter(self._known)))
-            return True
 
-    def release(self, parcel: Parcel) -> None:
-        """Say that it was not sent after all."""
-        with self._lock:
-            self._known.pop((parcel.notifier, str(parcel.notice.get("id"))), None)
+
+def _key(parcel: Parcel) -> tuple[str, str]:
+    return parcel.notifier, str(parcel.notice.get("id"))
 
 
 class Outbox:
@@ -81,10 +98,10 @@ class Outbox:
         holder: str,
         sent: Callable[[str], None],
         failed: Callable[[str, str], None],
-        known: Sent,
+        deliveries: Deliveries,
     ) -> None:
-        """*sent* and *failed* (with a reason) count for the metrics, by notifier; *known* is shared by all outboxes."""
-        self._known = known
+        """*sent* and *failed* (with a reason) count for the metrics, by notifier; all outboxes share *deliveries*."""
+        self._deliveries = deliveries
         self._store = store
         self._notifiers = notifiers
         self._clock = clock
@@ -136,37 +153,38 @@ class Outbox:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _deliver(self, parcel: Parcel) -> None:
+        match self._deliveries.begin(parcel):
+            case Delivery.DONE:
+                done = replace(parcel, tries=parcel.tries + 1, status="sent", last_error=None)
+            case Delivery.UNDER_WAY:
+                # It may fail there: it is done with when it was sent.
+                done = replace(parcel, next_at=self._clock.now() + timedelta(seconds=1))
+            case Delivery.MINE:
+                done = self._send(parcel)
+                self._deliveries.end(parcel, sent=done.status == "sent")
+        self._settled.put(done)
+
+    def _send(self, parcel: Parcel) -> Parcel:
+        """Try it; returns what is known of it afterwards."""
         tries = parcel.tries + 1
-        if not self._known.claim(parcel):
-            self._settled.put(replace(parcel, tries=tries, status="sent", last_error=None))
-            return
         try:
             self._notifiers[parcel.notifier].send(unpacked(parcel.notice), SEND_TIMEOUT_SECONDS)
         except AndonError as error:
-            self._known.release(parcel)
             self._failed(parcel.notifier, error.reason)
             log.warning("notify.failed", notifier=parcel.notifier, tries=tries, reason=error.reason, error=str(error))
             done = replace(parcel, tries=tries, last_error=str(error)[:500])
             too_old = self._clock.now() - parcel.created_at > GIVE_UP_AFTER
             if isinstance(error, PermanentError) or too_old:
-                done = replace(done, status="failed")
-            else:
-                wait = min(2.0 ** min(tries, 10) * 0.5, SLOWEST_RETRY_SECONDS)
-                if isinstance(error, TemporaryError) and error.retry_after:
-                    wait = max(wait, min(error.retry_after, 600.0))
-                done = replace(done, next_at=self._clock.now() + timedelta(seconds=wait))
+                return replace(done, status="failed")
+            wait = min(2.0 ** min(tries, 10) * 0.5, SLOWEST_RETRY_SECONDS)
+            if isinstance(error, TemporaryError) and error.retry_after:
+                wait = max(wait, min(error.retry_after, 600.0))
+            return replace(done, next_at=self._clock.now() + timedelta(seconds=wait))
         except Exception as error:  # one of the named borders: a notifier's fault must not lose the notice
-            self._known.release(parcel)
             log.exception("notify.fault", notifier=parcel.notifier)
             self._failed(parcel.notifier, "fault")
             wait = min(2.0 ** min(tries, 10), SLOWEST_RETRY_SECONDS)
-            done = replace(
-                parcel,
-                tries=tries,
-                last_error=type(error).__name__,
-                next_at=self._clock.now() + timedelta(seconds=wait),
-            )
-        else:
-            self._sent(parcel.notifier)
-            done = replace(parcel, tries=tries, status="sent", last_error=None)
-        self._settled.put(done)
+            next_at = self._clock.now() + timedelta(seconds=wait)
+            return replace(parcel, tries=tries, last_error=type(error).__name__, next_at=next_at)
+        self._sent(parcel.notifier)
+        return replace(parcel, tries=tries, status="sent", last_error=None)

@@ -95,7 +95,9 @@ class Recorder:
         now: datetime,
     ) -> None:
         def write(tx: Transaction) -> None:
-            tx.put_progress(rows)
+            if not tx.put_progress(rows):
+                # Another process looks after this target by now, and knows better.
+                return
             for kind, body in records:
                 tx.append(kind, ACTOR, body, now)
             for notice in notices:

@@ -90,9 +90,9 @@ class MemoryStore:
             pass
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything; the ids of parcels go on, as one may be under way still."""
         with self._writing:
-            self._tables = _Tables()
+            self._tables = _Tables(last_parcel=self._tables.last_parcel)
 
     def close(self) -> None:
         """See the port."""
@@ -140,12 +140,14 @@ class _MemoryTransaction:
         wanted = set(trip_ids)
         return tuple(row for row in self._tables.progress.values() if row.trip_id in wanted)
 
-    def put_progress(self, rows: Sequence[Progress]) -> None:
-        kept = self._mine("progress")
+    def put_progress(self, rows: Sequence[Progress]) -> int:
+        kept, taken = self._mine("progress"), 0
         for row in rows:
             if row.newer_than(kept.get((row.trip_id, row.target))):
                 settled = replace(row, times=_settled(row.times), detail=_settled(row.detail))
                 kept[row.trip_id, row.target] = settled
+                taken += 1
+        return taken
 
     def commanded(self, engine: str) -> tuple[Commanded, ...]:
         return tuple(row for row in self._tables.commanded.values() if row.engine == engine)

@@ -1,11 +1,19 @@
 """PostgreSQL: for several processes or hosts on one store."""
 
-from typing import Any
+import time
+from collections.abc import Generator
+from functools import cache
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 _WRITERS = 0x616E646F6E
 """The advisory lock that all writers of one database queue for ("andon")."""
+
+ANSWER_SECONDS = 1.0
+"""A server that is alive ends a statement by itself; one that says nothing so long after that is given up."""
+
+_T = TypeVar("_T")
 
 _REASONS = {
     "25006": "read_only",
@@ -49,7 +57,7 @@ class PostgresqlServer:
             "keepalives_count": 3,
             "application_name": "andon",
         }
-        return create_engine(
+        engine = create_engine(
             self._url,
             connect_args=arguments,
             pool_size=8,
@@ -59,6 +67,8 @@ class PostgresqlServer:
             pool_use_lifo=True,
             hide_parameters=True,
         )
+        event.listen(engine, "do_connect", self._connect)
+        return engine
 
     def check(self) -> None:
         """Nothing to look at: a connection that is lost says so itself."""
@@ -72,6 +82,11 @@ class PostgresqlServer:
         """Read one snapshot."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
+    def _connect(self, _dialect: Any, _record: Any, arguments: Any, named: dict[str, Any]) -> Any:
+        connection = _connection_class().connect(*arguments, **named)
+        connection.answer_seconds = self.busy_seconds + ANSWER_SECONDS
+        return connection
+
     def reason(self, error: BaseException) -> str:
         """See the protocol."""
         if not hasattr(error, "sqlstate"):
@@ -80,3 +95,31 @@ class PostgresqlServer:
         if state is None:
             return "connection"
         return _REASONS.get(state, "connection" if state.startswith("08") else "store")
+
+
+@cache
+def _connection_class() -> Any:
+    """Psycopg's connection, that gives up on a frozen server: such a one neither answers nor closes its sockets."""
+    import psycopg  # noqa: PLC0415 - an extra, which a service with SQLite does without
+
+    class Connection(psycopg.Connection[Any]):
+        answer_seconds = ANSWER_SECONDS
+
+        # Which further arguments there are depends on the version.
+        def wait(self, gen: Generator[Any, Any, _T], *arguments: Any, **named: Any) -> _T:
+            return super().wait(within(gen, self.answer_seconds), *arguments, **named)
+
+    def within(waiting: Generator[Any, Any, _T], seconds: float) -> Generator[Any, Any, _T]:
+        deadline = time.monotonic() + seconds
+        try:
+            wanted = next(waiting)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > deadline:
+                    raise psycopg.OperationalError(f"the server has not answered for {seconds:g} s")
+                wanted = waiting.send(ready)
+        except StopIteration as end:
+            value: _T = end.value
+            return value
+
+    return Connection

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from webhook.durability.port import Transaction
@@ -44,7 +44,10 @@ class Database(Protocol):
         """Begin a transaction that sees one moment and cannot write."""
 
     def reason(self, error: BaseException) -> str:
-        """A short token for what went wrong: ``busy``, ``full``, ``read_only``, ``connection`` or ``store``."""
+        """A short token for what went wrong: ``busy``, ``full``, ``read_only``, ``connection`` or ``store``.
+
+        `SqlStore` adds ``value``, for a write that can never succeed because of what is in it.
+        """
 
 
 class ReplacedError(Exception):
@@ -167,6 +170,17 @@ class SqlStore:
             yield
         except kinds as error:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-            reason = "busy" if isinstance(cause, PoolTimeoutError) else self._database.reason(cause)
+            if isinstance(cause, PoolTimeoutError):
+                reason = "busy"
+            elif _is_unstorable(error):
+                reason = "value"
+            else:
+                reason = self._database.reason(cause)
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise StoreOutageError(f"{self._database.name}: {first_line}", reason=reason) from error
+
+
+def _is_unstorable(error: Exception) -> bool:
+    """Whether it is the value that is wrong, and not the database: the same write will never succeed."""
+    not_bound = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    return not_bound or isinstance(error, DataError)

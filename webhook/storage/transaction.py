@@ -83,9 +83,9 @@ class SqlTransaction:
             found += [Progress(*row) for row in self._connection.execute(query)]
         return tuple(found)
 
-    def put_progress(self, rows: Sequence[Progress]) -> None:
+    def put_progress(self, rows: Sequence[Progress]) -> int:
         """See the port."""
-        self._put(tables.progress, rows)
+        return self._put(tables.progress, rows)
 
     def commanded(self, engine: str) -> tuple[Commanded, ...]:
         """See the port."""
@@ -221,6 +221,7 @@ class SqlTransaction:
 
     def release_lease(self, name: str, holder: str) -> None:
         """See the port."""
+        self._must_write()
         held = self.lease(name)
         if held is not None and held.holder == holder:
             self._put(tables.leases, (replace(held, holder="", until=self.now()),))
@@ -229,13 +230,13 @@ class SqlTransaction:
         query = select(table) if condition is None else select(table).where(condition)
         return [kind(*row) for row in self._connection.execute(query)]
 
-    def _put(self, table: Table, things: Sequence[Kept]) -> None:
+    def _put(self, table: Table, things: Sequence[Kept]) -> int:
+        """Upsert; returns how many rows were written."""
         self._must_write()
-        if things:
-            self._upsert(table, [_row(thing) for thing in things])
-
-    def _upsert(self, table: Table, rows: list[dict[str, Any]]) -> None:
-        self._connection.execute(_upsert(self._connection.dialect.name, table), rows)
+        if not things:
+            return 0
+        statement = _upsert(self._connection.dialect.name, table)
+        return self._connection.execute(statement, [_row(thing) for thing in things]).rowcount
 
     def _must_write(self) -> None:
         if not self._writable:
@@ -254,7 +255,7 @@ def _upsert(dialect: str, table: Table) -> Executable:
     changes = {column.key: statement.excluded[column.key] for column in table.c if column.key not in keys}
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key), set_=changes, where=_may_replace(table, statement.excluded)
-    )
+    ).execution_options(preserve_rowcount=True)
 
 
 def _may_replace(table: Table, new: Any) -> ColumnElement[bool] | None:

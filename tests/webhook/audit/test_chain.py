@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook.killswitch.port import Record
 
 from tests.builders import NOW
 from webhook.audit.canonical import canonical
 from webhook.audit.chain import GENESIS, BrokenLink, Head, chain, seal, verify
+from webhook.audit.record import Record
 
 BODIES = st.dictionaries(
     st.text(max_size=6), st.integers() | st.text(max_size=6) | st.floats(allow_nan=False), max_size=3

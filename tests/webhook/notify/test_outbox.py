@@ -3,14 +3,13 @@
 import threading
 from datetime import timedelta
 
-from webhook.killswitch.port import Transaction
-from webhook.notify.outbox import Outbox, enqueue, packed, unpacked
-
 from tests.builders import NOW
 from tests.fakes import FrozenClock
 from tests.rig import until
+from webhook.durability.port import Transaction
 from webhook.errors import PermanentError, TemporaryError
 from webhook.notify.port import Notice, NoticeKind
+from webhook.service.outbox import Deliveries, Outbox, enqueue, packed, unpacked
 from webhook.storage import MemoryStore
 
 
@@ -46,16 +45,21 @@ def a_notice(headline: str, *, severity: str = "critical", key: str = "andon/glo
 
 class Desk:
     def __init__(self, *names: str) -> None:
-        self.store, self.clock = MemoryStore(), FrozenClock()
+        self.store, self.memory, self.clock = MemoryStore(), MemoryStore(), FrozenClock()
         self.to = {name: Listening(name) for name in names}
         self.failures: list[tuple[str, str]] = []
-        self.outbox = Outbox(
-            self.store,
-            self.to,
-            self.clock,
-            "me",
-            lambda _: None,
-            lambda name, reason: self.failures.append((name, reason)),
+        deliveries = Deliveries()
+        self.outbox, self.stand_in = (
+            Outbox(
+                one,
+                self.to,
+                self.clock,
+                "me",
+                lambda _: None,
+                lambda name, reason: self.failures.append((name, reason)),
+                deliveries,
+            )
+            for one in (self.store, self.memory)
         )
 
     def tell(self, notice: Notice) -> None:
@@ -78,6 +82,7 @@ def test_a_notice_comes_back_from_its_stored_form_as_it_was() -> None:
     notice = a_notice("HALT global")
 
     assert unpacked(packed(notice)) == notice
+    assert packed(notice)["id"] == packed(a_notice("HALT global"))["id"] != packed(a_notice("HALT"))["id"]
 
 
 def test_only_those_who_want_it_get_it() -> None:
@@ -168,3 +173,66 @@ def test_what_another_process_took_and_never_settled_is_sent_when_its_lease_is_o
     desk.clock.advance(31)
 
     desk.until_heard("pager", "HALT")
+
+
+class TestWhatLayInMemoryWhileTheStoreWasOut:
+    """The same notice is in the store when that is back, and in the memory as well."""
+
+    def a_desk(self) -> Desk:
+        desk = Desk("pager")
+        with desk.memory.begin() as tx:
+            enqueue(tx, a_notice("HALT"), desk.to)
+        desk.tell(a_notice("HALT"))
+        return desk
+
+    def test_is_sent_once_when_it_was_sent_from_memory(self) -> None:
+        desk = self.a_desk()
+        desk.stand_in.deliver_due()
+        until(lambda: desk.to["pager"].heard == ["HALT"])
+
+        until(lambda: desk.outbox.deliver_due() == 0 and desk.waiting() == {})
+        assert desk.to["pager"].heard == ["HALT"]
+
+    def test_is_sent_by_the_store_when_memory_failed_and_was_cleared(self) -> None:
+        desk = self.a_desk()
+        desk.to["pager"].faults = [TemporaryError("down")]
+        desk.stand_in.deliver_due()
+        until(lambda: bool(desk.failures))
+        desk.memory.clear()
+
+        desk.until_heard("pager", "HALT")
+
+    def test_is_not_called_sent_while_memory_is_still_trying(self) -> None:
+        desk = self.a_desk()
+        pager = desk.to["pager"]
+        pager.hold, pager.faults = threading.Event(), [TemporaryError("down")]
+        desk.stand_in.deliver_due()
+        desk.outbox.deliver_due()
+        until(lambda: not desk.outbox._settled.empty())
+        desk.outbox.deliver_due()
+        assert desk.waiting() == {"pager": 1}
+
+        pager.hold.set()
+        until(lambda: bool(desk.failures))
+        desk.memory.clear()
+        desk.clock.advance(60)
+
+        desk.until_heard("pager", "HALT")
+        desk.stand_in.deliver_due()
+        assert pager.heard == ["HALT"]
+
+    def test_that_is_settled_after_the_memory_was_cleared_replaces_no_other(self) -> None:
+        desk = self.a_desk()
+        pager = desk.to["pager"]
+        pager.hold = threading.Event()
+        desk.stand_in.deliver_due()
+        desk.memory.clear()
+        with desk.memory.begin() as tx:
+            enqueue(tx, a_notice("HALT again"), desk.to)
+        pager.hold.set()
+
+        def both_heard() -> bool:
+            desk.stand_in.deliver_due()
+            return pager.heard == ["HALT", "HALT again"]
+
+        until(both_heard, 5, lambda: str(pager.heard))
