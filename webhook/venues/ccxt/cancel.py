@@ -218,7 +218,10 @@ class Canceller:
         body: Any = fill(request.params, values)
         if request.each is not None:
             entries = [fill(request.each, {**values, "$id": order_id}) for order_id in values["$ids"]]
-            body = entries if request.wrap is None else {**body, request.wrap: entries}
+            if request.wrap is None:
+                body = entries
+            else:
+                body = [body, *entries] if request.wrap == "first" else {**body, request.wrap: entries}
         method = getattr(self._client, request.method)
         if request.method in _UNIFIED:
             names = _UNIFIED[request.method]

@@ -75,11 +75,13 @@ class Reader:
         self.margin_modes: dict[tuple[str, str], str | None] = {}
         """How each position that was read is margined, by symbol and side: some exchanges want it said in an order."""
         self._client = connection.exchange
+        self._lists: dict[str, tuple[str, ...]] = {}
 
     @property
     def common(self) -> dict[str, Any]:
         """What the placeholders stand for in a request that names no market."""
-        return {"$wallet": getattr(self._client, "walletAddress", None)}
+        named = (self._client.options.get(name) for name in ("subAccountAddress", "vaultAddress"))
+        return {"$wallet": next(filter(None, named), getattr(self._client, "walletAddress", None))}
 
     async def load(self, deadline: float) -> None:
         """Load the markets."""
@@ -196,9 +198,9 @@ class Reader:
                     return
         for book in self.books:
             for listing in book.account:
-                if not placeholders(listing.params) & set(self.exchange.lists):
-                    await self._ask("ping", listing.method, fill(listing.params, self.common), deadline)
-                    return
+                values = {**dict.fromkeys(self.exchange.lists, ""), **self.common}
+                await self._ask("ping", listing.method, fill(listing.params, values), deadline)
+                return
         raise PermanentError(f"{self.connection.name}: it has nothing to be asked", reason="unsupported")
 
     async def one(self, what: str, listing: Listing, values: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
@@ -252,12 +254,13 @@ class Reader:
             async for rows in pages(listing, fill(listing.params, values), ask):
                 add(rows)
 
+        unlisted: AndonError | IncompleteError | None = None
         try:
             if symbol is not None:
                 await self.know(symbol, deadline)
                 every = [self.values(symbol)]
             else:
-                every = await self._everything(listing, deadline)
+                every, unlisted = await self._everything(listing, deadline)
             await asyncio.gather(*(read(values) for values in every))
         except RefusalError as error:
             return None if error.code in listing.absent else error
@@ -265,17 +268,29 @@ class Reader:
             return error
         except IncompleteError as reason:
             return IncompleteError(f"{self.connection.name} {what}: {reason}")
-        return None
+        return unlisted
 
-    async def _everything(self, listing: Listing, deadline: float) -> list[dict[str, Any]]:
-        """What stands for the placeholders of *listing*, once for each value that the exchange itself lists now."""
+    async def _everything(
+        self, listing: Listing, deadline: float
+    ) -> tuple[list[dict[str, Any]], AndonError | IncompleteError | None]:
+        """What stands for the placeholders of *listing*, once for each value that the exchange itself lists now.
+
+        When it does not answer, the values of last time are better than nothing: for cancelling, not for a verdict.
+        """
+        error: AndonError | IncompleteError | None = None
         for name in placeholders(listing.params) & set(self.exchange.lists):
             inner, path = self.exchange.lists[name]
-            payload = await self._ask(f"list of {name[1:]}", inner.method, inner.params, deadline)
-            if (rows := rows_at(payload, inner.rows)) is None:
-                raise IncompleteError(f"the exchange's list of {name[1:]} cannot be read")
-            return [{name: str(dig(row, path) or ""), **self.common} for row in rows]
-        return [self.common]
+            try:
+                payload = await self._ask(f"list of {name[1:]}", inner.method, inner.params, deadline)
+                rows = rows_at(payload, inner.rows)
+                if rows is None:
+                    error = IncompleteError(f"{self.connection.name} list of {name[1:]}: it cannot be read")
+                else:
+                    self._lists[name] = tuple(str(dig(row, path) or "") for row in rows)
+            except AndonError as fault:
+                error = fault
+            return [{name: value, **self.common} for value in self._lists.get(name, ("",))], error
+        return [self.common], None
 
     def _order(self, book: Book, row: Row) -> OpenOrder | str:
         """The order in one row, or why it cannot be read."""

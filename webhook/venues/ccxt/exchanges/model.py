@@ -61,12 +61,13 @@ class Numbered:
 class Request:
     """One call: ``method`` is ccxt's name of it, ``params`` as documented.
 
-    ``each``: the body is a list with one such entry for every order; under the name ``wrap`` when that is given.
+    ``each``: the body is a list with one such entry for every order.  ``wrap``: the name that the list has in the body;
+    ``first`` when ``params`` stand before it in one list (as ccxt wants it of what goes into the path).
     """
 
     method: str
     params: Params = field(default_factory=dict)
-    each: Params | None = None
+    each: Params | str | None = None
     wrap: str | None = None
 
 
@@ -184,6 +185,8 @@ class Exchange:
     options of ccxt under which nothing here is true.  ``prepare``: ccxt's methods (without arguments) that are called
     before the first kill, because they would else be called in it.
 
+    ``silenced``: methods of ccxt's that are made to do nothing, because they sign what nobody asked for.
+
     ``client_id``: paths to the client order id in a row where ccxt does not show it.  ``names``: fields of a market, in
     ccxt's ``info``, that hold further names of it.  ``contracts``: amounts are numbers of contracts (else of units).
     ``spot_id``, ``contract_id`` and, where they differ, ``inverse_id``: how the exchange makes its names, for a kill
@@ -203,6 +206,7 @@ class Exchange:
     options: Params = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     prepare: tuple[str, ...] = ()
+    silenced: tuple[str, ...] = ()
     client_ids: ClientIds = ClientIds()
     client_id: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
@@ -263,9 +267,9 @@ def rows_at(payload: Any, path: Path) -> list[dict[str, Any]] | None:
             value = value.get(key)
     if isinstance(value, Mapping):
         value = [value]
-    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+    if not isinstance(value, list) or not all(row is None or isinstance(row, Mapping) for row in value):
         return None
-    return [dict(row) for row in value]
+    return [dict(row or {}) for row in value]
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
