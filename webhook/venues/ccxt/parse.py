@@ -86,8 +86,8 @@ def _parts(info: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _closes(info: Mapping[str, Any]) -> bool:
-    """Whether it closes all that there is: Binance, OKX and Gate say that each in its own way."""
-    if str(info.get("closeFraction", "")) == "1":
+    """Whether it closes all that there is: Binance, OKX, Bitget and Gate say that each in its own way."""
+    if str(info.get("closeFraction", "")) == "1" or info.get("planType") in ("pos_profit", "pos_loss"):
         return True
     return any(_says(part, key) for part in _parts(info) for key in ("closePosition", "is_close"))
 

@@ -28,6 +28,7 @@ from webhook.venues.ccxt.parse import decimal, read_order, read_position, read_q
 
 _FEW = 3
 """Up to so many symbols are read one by one; for more, one read of the whole account is quicker."""
+_MOST_REMEMBERED = 20_000
 UNIFIED = frozenset({"fetch_open_orders", "fetch_positions"})
 """ccxt's own methods, for an exchange of which nothing else is known; everything else takes one body."""
 
@@ -76,6 +77,7 @@ class Reader:
         """How each position that was read is margined, by symbol and side: some exchanges want it said in an order."""
         self._client = connection.exchange
         self._lists: dict[str, tuple[str, ...]] = {}
+        self._remembered: dict[str, dict[str, dict[str, Any]]] = {}
 
     @property
     def common(self) -> dict[str, Any]:
@@ -123,8 +125,9 @@ class Reader:
         wanted = self.books if chosen is None else _union(self.books_of(symbol) for symbol in chosen)
         books = wanted if books is None else tuple(book for book in wanted if book in books)
         found = await asyncio.gather(*(self._book(book, chosen, deadline) for book in books))
-        if books and not any(one.answered for one in found):
-            raise next(one.error for one in found if one.error is not None)
+        errors = [one.error for one in found if one.error is not None]
+        if errors and not any(one.answered for one in found):
+            raise errors[0]
         covered = frozenset(book.name for book, one in zip(books, found, strict=True) if not one.problems)
         orders = tuple(
             order for one in found for order in one.orders.values() if chosen is None or order.symbol in chosen
@@ -144,8 +147,9 @@ class Reader:
         if not books:
             raise PermanentError(f"{self.connection.name}: it has balances and no positions", reason="unsupported")
         found = await asyncio.gather(*(self._positions(book, deadline) for book in books))
-        if not any(one.answered for one in found):
-            raise next(one.error for one in found if one.error is not None)
+        errors = [one.error for one in found if one.error is not None]
+        if errors and not any(one.answered for one in found):
+            raise errors[0]
         covered = frozenset(book.name for book, one in zip(books, found, strict=True) if not one.problems)
         positions = tuple(
             position
@@ -230,6 +234,8 @@ class Reader:
                     found.problems.append(f"{self.connection.name} {book.name}: an order cannot be read ({order})")
                 else:
                     found.orders[order.symbol, order.order_id] = order
+                    if book.remember:
+                        self._remember(book, order.order_id, row)
 
         errors = await asyncio.gather(
             *(self._listing(f"open orders ({book.name})", *one, add, deadline) for one in asked)
@@ -238,7 +244,6 @@ class Reader:
             if error is not None:
                 found.problems.append(str(error))
                 found.error = error if isinstance(error, AndonError) else found.error
-        found.answered = found.answered or found.error is None
         return found
 
     async def _listing(
@@ -309,6 +314,21 @@ class Reader:
         except Exception as fault:  # noqa: BLE001 - ccxt raises whatever an unexpected row makes it raise
             return _reason(fault)
 
+    def _remember(self, book: Book, order_id: str, row: Row) -> None:
+        known = self._remembered.setdefault(book.name, {})
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[order_id] = {name: dig(row, path) for name, path in book.remember.items()}
+
+    def remembered(self, book: Book, order_id: str) -> dict[str, Any]:
+        """What a cancel of this order needs beside its id; raises `PermanentError` when it was not read before."""
+        if not book.remember:
+            return {}
+        try:
+            return self._remembered[book.name][order_id]
+        except KeyError:
+            raise PermanentError(f"{self.connection.name}: order {order_id} was not read before") from None
+
     def _parsed(self, parse: str, row: Row, symbol: str) -> Mapping[str, Any]:
         """A row as ccxt reads it; empty: it has been read already."""
         if not parse:
@@ -339,7 +359,6 @@ class Reader:
             if error is not None:
                 held.problems.append(str(error))
                 held.error = error if isinstance(error, AndonError) else held.error
-        held.answered = held.answered or held.error is None
         return held
 
     def _position(self, book: PositionBook, row: Row) -> Position | str | None:

@@ -1,4 +1,4 @@
-"""Gate, as https://www.gate.com/docs/developers/apiv4 shows its answers (open_orders, futures orders, price_orders, ...)."""
+"""Gate, as https://www.gate.com/docs/developers/apiv4 shows its answers."""
 
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,8 @@ def a_contract(name: str, multiplier: str, kind: str) -> dict[str, Any]:
     return {
         "name": name, "type": kind, "quanto_multiplier": multiplier, "leverage_min": "1", "leverage_max": "100",
         "maintenance_rate": "0.005", "mark_price": "50000", "index_price": "50000", "last_price": "50000",
-        "maker_fee_rate": "-0.00025", "taker_fee_rate": "0.00075", "order_price_round": "0.1", "mark_price_round": "0.01",
+        "maker_fee_rate": "-0.00025", "taker_fee_rate": "0.00075", "order_price_round": "0.1",
+        "mark_price_round": "0.01",
         "funding_rate": "0", "order_size_min": 1, "order_size_max": 1000000, "order_price_deviate": "0.5",
         "in_delisting": False, "status": "trading", "create_time": 1514764800, "enable_decimal": False,
     }  # fmt: skip
@@ -47,7 +48,8 @@ def a_price_order(number: int, contract: str = "BTC_USDT", **initial: Any) -> di
 
 def a_spot_order(number: int, pair: str) -> dict[str, Any]:
     return {
-        "id": str(number), "text": f"t-mm{number}", "create_time": "1548000000", "currency_pair": pair, "status": "open",
+        "id": str(number), "text": f"t-mm{number}", "create_time": "1548000000", "currency_pair": pair,
+        "status": "open",
         "type": "limit", "account": "spot", "side": "buy", "amount": "1", "price": "5.00032", "time_in_force": "gtc",
         "left": "0.5", "filled_total": "2.50016", "fee": "0", "fee_currency": "ETH",
     }  # fmt: skip
@@ -77,7 +79,9 @@ class Gate:
             self.routes[f"GET {base}/orders"] = lambda asked, settle=settle: self.page(self.orders[settle], asked)
             self.routes[f"GET {base}/price_orders"] = lambda asked, s=settle: self.page(self.price_orders[s], asked)
             self.routes[f"DELETE {base}/orders"] = lambda asked, s=settle: self.cancel(self.orders, s, asked)
-            self.routes[f"DELETE {base}/price_orders"] = lambda asked, s=settle: self.cancel(self.price_orders, s, asked)
+            self.routes[f"DELETE {base}/price_orders"] = lambda asked, s=settle: self.cancel(
+                self.price_orders, s, asked
+            )
             self.routes[f"POST {base}/batch_cancel_orders"] = lambda ids, s=settle: self.batch(s, ids)
             self.routes[f"DELETE {base}/orders/2"] = lambda _: self.batch("btc", ["2"])[0]
             self.routes[f"GET {base}/positions"] = lambda _, settle=settle: self.positions(settle)
@@ -106,7 +110,8 @@ class Gate:
         if settle == "btc":
             return []
         return [{
-            "user": 10000, "contract": "BTC_USDT", "size": 9440, "leverage": "0", "leverage_max": "100", "value": "47200",
+            "user": 10000, "contract": "BTC_USDT", "size": 9440, "leverage": "0", "leverage_max": "100",
+            "value": "47200",
             "margin": "4.4", "entry_price": "49000", "liq_price": "12", "mark_price": "50000", "unrealised_pnl": "1",
             "realised_pnl": "1", "mode": self.mode, "update_time": 1684994406, "risk_limit": "100",
             "maintenance_rate": "0.005",

@@ -1,4 +1,4 @@
-"""Hyperliquid, as https://hyperliquid.gitbook.io/hyperliquid-docs shows the answers of its info and exchange endpoints."""
+"""Hyperliquid, as https://hyperliquid.gitbook.io/hyperliquid-docs shows its answers."""
 
 from decimal import Decimal
 from typing import Any
@@ -55,7 +55,8 @@ class Hyperliquid:
             "spotMetaAndAssetCtxs": [
                 {
                     "universe": [{"name": "@107", "index": 0, "tokens": [1, 0], "isCanonical": False}],
-                    "tokens": [{"name": "USDC", "szDecimals": 8, "index": 0}, {"name": "HYPE", "szDecimals": 2, "index": 1}],
+                    "tokens": [{"name": "USDC", "szDecimals": 8, "index": 0}, {"name": "HYPE", "szDecimals": 2,
+                    "index": 1}],
                 },
                 [{"midPx": "20.0", "markPx": "20.0", "coin": "@107"}],
             ],
