@@ -73,7 +73,7 @@ def test_every_order_that_it_lists_can_be_cancelled_by_itself(exchange):
 
 @every_exchange
 def test_every_placeholder_can_be_filled_in(exchange):
-    known = KNOWN | set(exchange.lists)
+    known = KNOWN | set(exchange.lists) | {name for book in exchange.books for name in book.remember}
     values = dict.fromkeys(known, "x") | {"$ids": ["x"]}
     for one in (*listings(exchange), *requests(exchange)):
         fill(one.params, values)

@@ -89,13 +89,21 @@ class Canceller:
 
     async def these(self, orders: Iterable[OpenOrder]) -> None:
         """Cancel just these orders."""
-        groups: dict[tuple[str, str], list[OpenOrder]] = {}
-        for order in orders:
-            groups.setdefault((order.book, order.symbol), []).append(order)
         books = {book.name: book for book in self._reader.books}
-        await asyncio.gather(
-            *(self._by_id(books[book], symbol, group) for (book, symbol), group in groups.items() if book in books)
-        )
+        groups: dict[tuple[str, str, str], list[OpenOrder]] = {}
+        values: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for order in orders:
+            try:
+                extra = self._reader.remembered(books[order.book], order.order_id)
+            except (KeyError, AndonError) as error:
+                self._tally.requests += 1
+                self._tally.refused += 1
+                self._tally.problems.append(str(error) if isinstance(error, AndonError) else f"no book {order.book}")
+                continue
+            key = order.book, order.symbol, repr(extra)
+            groups.setdefault(key, []).append(order)
+            values[key] = extra
+        await asyncio.gather(*(self._by_id(books[key[0]], key[1], group, values[key]) for key, group in groups.items()))
 
     async def _account(self, books: Sequence[Book]) -> None:
         """Everything in these books; what the exchange refuses to cancel so is read and cancelled order by order."""
@@ -176,10 +184,10 @@ class Canceller:
             *(self._symbol(book, symbol) for book in listed for symbol in sorted(by_book.get(book.name, ())))
         )
 
-    async def _by_id(self, book: Book, symbol: str, orders: Sequence[OpenOrder]) -> None:
+    async def _by_id(self, book: Book, symbol: str, orders: Sequence[OpenOrder], extra: Mapping[str, Any]) -> None:
         try:
             await self._reader.know(symbol, self._deadline)
-            values = self._reader.values(symbol)
+            values = {**self._reader.values(symbol), **extra}
         except AndonError as error:
             self._tally.requests += len(orders)
             for _ in orders:
@@ -218,7 +226,10 @@ class Canceller:
         body: Any = fill(request.params, values)
         if request.each is not None:
             entries = [fill(request.each, {**values, "$id": order_id}) for order_id in values["$ids"]]
-            body = entries if request.wrap is None else {**body, request.wrap: entries}
+            if request.wrap is None:
+                body = entries
+            else:
+                body = [body, *entries] if request.wrap == "first" else {**body, request.wrap: entries}
         method = getattr(self._client, request.method)
         if request.method in _UNIFIED:
             names = _UNIFIED[request.method]
@@ -292,16 +303,15 @@ class Canceller:
 
 def _refused_in(payload: Any, exchange: Exchange) -> int:
     """How many entries of an answer are refusals other than "no such order"; several exchanges mix them in."""
-    entries = payload
-    for path in (("data",), ("result", "list"), ("retExtInfo", "list"), ("cancelStatus",)):
-        if (inner := dig(payload, path)) is not None:
-            entries = inner
+    failed = dig(payload, ("data", "failureList"))
+    entries = failed if failed is not None else payload
+    for path in (("data",), ("result", "list"), ("retExtInfo", "list")):
+        entries = inner if isinstance(inner := dig(payload, path), list) else entries
     if not isinstance(entries, list):
         return 0
     refused = 0
     for entry in entries:
-        if not isinstance(entry, Mapping):
-            continue
-        code = str(entry.get("code") if entry.get("code") is not None else entry.get("sCode", ""))
-        refused += code not in ("", "0", "200") and code not in exchange.gone
+        if isinstance(entry, Mapping):
+            code = next((str(entry[key]) for key in ("code", "sCode", "errorCode") if entry.get(key) is not None), "")
+            refused += (code not in ("", "0", "200") or failed is not None) and code not in exchange.gone
     return refused

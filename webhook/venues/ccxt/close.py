@@ -61,7 +61,7 @@ class Reducer:
             return known
         if not raw.get("id"):
             raise UnknownOutcomeError(f"{self._connection.name} {what}: an answer without an order id", reason="no_id")
-        if raw.get("filled") is None or raw.get("status") in (None, "open"):
+        if not raw.get("filled") and raw.get("status") in (None, "open"):
             # Many exchanges only acknowledge: what an IOC order came to stands in the order itself.
             found = await self._lookup(order, client_order_id, deadline)
             if found is None and raw.get("filled") is None:

@@ -52,10 +52,11 @@ class Markets:
             for product in holders:
                 for name in own:
                     by_name[product.name, name.casefold()] = symbol
-                if product.settles is not None and market.get("settle") not in product.settles:
-                    missing.setdefault(product.name, f"{symbol} is settled in {market.get('settle')}")
-            if not holders:
+            alike = [product for product in self._exchange.products if product.resembles(market)]
+            if not alike:
                 strangers.append(symbol)
+            for product in alike if not holders else ():
+                missing.setdefault(product.name, f"{symbol} is settled in {market.get('settle')}")
         self._by_symbol, self._by_name, self._missing = dict(markets), by_name, missing
         self._strangers = tuple(strangers)
         self._names = MarketNames(names)
@@ -144,7 +145,7 @@ class Markets:
         if market.get("contract"):
             if self._exchange.contracts:
                 size = Decimal(str(market.get("contractSize") or 1))
-            if market.get("inverse") and market.get("type") != "option":
+            if self._by_face(market):
                 if symbol not in self._units and price:
                     digits = Decimal(1).scaleb((size / price).adjusted() - _SIGNIFICANT + 1)
                     self._units[symbol] = (size / price).quantize(digits)
@@ -154,9 +155,13 @@ class Markets:
     def value(self, symbol: str, amount: Decimal) -> Decimal | None:
         """What *amount* (in the exchange's units) of an inverse market is worth in quote units; None for others."""
         market = self._by_symbol.get(symbol)
-        if market is None or not market.get("inverse") or market.get("type") == "option":
+        if market is None or not self._by_face(market):
             return None
         return amount * Decimal(str(market.get("contractSize") or 1) if self._exchange.contracts else "1")
+
+    def _by_face(self, market: Mapping[str, Any]) -> bool:
+        """Whether amounts of *market* are a fixed sum of the quote currency each."""
+        return bool(market.get("inverse")) and market.get("type") != "option" and not self._exchange.inverse_in_base
 
     def _own_names(self, market: Mapping[str, Any]) -> frozenset[str]:
         names = (market.get("id"), *(dig(market.get("info"), (field,)) for field in self._exchange.names))

@@ -38,13 +38,14 @@ def read_order(
     client_id: Sequence[Path] = (),
 ) -> OpenOrder:
     """One of ccxt's orders, of the market *symbol*; raises ValueError when it lacks what a cancel needs."""
-    order_id, side = raw.get("id"), raw.get("side")
+    info: Mapping[str, Any] = raw.get("info") or {}
+    closes = _closes(info)
+    order_id = raw.get("id")
+    side = _closing_side(info) if closes and "initial" in info else raw.get("side")
     if not order_id or not symbol or side not in ("buy", "sell"):
         raise ValueError("an order without id, symbol or side")
-    info: Mapping[str, Any] = raw.get("info") or {}
     trigger_price = decimal(raw.get("triggerPrice")) or decimal(raw.get("stopPrice"))
     price = decimal(raw.get("price")) or decimal(info.get("limitPrice")) or trigger_price
-    closes = _says(info, "closePosition") or str(info.get("closeFraction", "")) == "1" or _says(info, "is_close")
     unit = markets.unit(symbol, price)
     amount, filled = decimal(raw.get("amount")), decimal(raw.get("filled")) or Decimal(0)
     return OpenOrder(
@@ -57,7 +58,7 @@ def read_order(
         filled=filled * unit if unit is not None else Decimal(0),
         price=price or None,
         reduce_only=raw.get("reduceOnly") is True
-        or any(_says(info, key) for key in ("reduceOnly", "reduce_only", "is_reduce_only"))
+        or any(_says(part, key) for part in _parts(info) for key in ("reduceOnly", "reduce_only", "is_reduce_only"))
         or closes,
         book=book,
         position_side=position_side(info),
@@ -71,9 +72,30 @@ def position_side(info: Mapping[str, Any]) -> str:
     for key in ("positionSide", "posSide", "positionIdx"):
         if (value := info.get(key)) is not None:
             return _SIDES.get(str(value).casefold(), "both")
+    if str(info.get("mode", "")).startswith("dual_"):
+        return _SIDES.get(str(info["mode"]).removeprefix("dual_"), "both")
     if str(info.get("posMode", "")).startswith("hedge"):
         return _SIDES.get(str(info.get("holdSide") or "").casefold(), "both")
     return "both"
+
+
+def _parts(info: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """A row, and what Gate keeps in one of its own: the order that is sent when the price is reached."""
+    inner = info.get("initial")
+    return (info, inner) if isinstance(inner, Mapping) else (info,)
+
+
+def _closes(info: Mapping[str, Any]) -> bool:
+    """Whether it closes all that there is: Binance, OKX, Bitget and Gate say that each in its own way."""
+    if str(info.get("closeFraction", "")) == "1" or info.get("planType") in ("pos_profit", "pos_loss"):
+        return True
+    return any(_says(part, key) for part in _parts(info) for key in ("closePosition", "is_close"))
+
+
+def _closing_side(info: Mapping[str, Any]) -> str:
+    """The side of an order of Gate that closes a position and so has no size, whose sign would tell."""
+    told = " ".join(str(part.get(key, "")) for part in _parts(info) for key in ("auto_size", "order_type"))
+    return "buy" if "short" in told else "sell"
 
 
 def _says(info: Mapping[str, Any], key: str) -> bool:

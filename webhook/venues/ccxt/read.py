@@ -28,6 +28,7 @@ from webhook.venues.ccxt.parse import decimal, read_order, read_position, read_q
 
 _FEW = 3
 """Up to so many symbols are read one by one; for more, one read of the whole account is quicker."""
+_MOST_REMEMBERED = 20_000
 UNIFIED = frozenset({"fetch_open_orders", "fetch_positions"})
 """ccxt's own methods, for an exchange of which nothing else is known; everything else takes one body."""
 
@@ -75,11 +76,14 @@ class Reader:
         self.margin_modes: dict[tuple[str, str], str | None] = {}
         """How each position that was read is margined, by symbol and side: some exchanges want it said in an order."""
         self._client = connection.exchange
+        self._lists: dict[str, tuple[str, ...]] = {}
+        self._remembered: dict[str, dict[str, dict[str, Any]]] = {}
 
     @property
     def common(self) -> dict[str, Any]:
         """What the placeholders stand for in a request that names no market."""
-        return {"$wallet": getattr(self._client, "walletAddress", None)}
+        named = (self._client.options.get(name) for name in ("subAccountAddress", "vaultAddress"))
+        return {"$wallet": next(filter(None, named), getattr(self._client, "walletAddress", None))}
 
     async def load(self, deadline: float) -> None:
         """Load the markets."""
@@ -121,8 +125,9 @@ class Reader:
         wanted = self.books if chosen is None else _union(self.books_of(symbol) for symbol in chosen)
         books = wanted if books is None else tuple(book for book in wanted if book in books)
         found = await asyncio.gather(*(self._book(book, chosen, deadline) for book in books))
-        if books and not any(one.answered for one in found):
-            raise next(one.error for one in found if one.error is not None)
+        errors = [one.error for one in found if one.error is not None]
+        if errors and not any(one.answered for one in found):
+            raise errors[0]
         covered = frozenset(book.name for book, one in zip(books, found, strict=True) if not one.problems)
         orders = tuple(
             order for one in found for order in one.orders.values() if chosen is None or order.symbol in chosen
@@ -142,8 +147,9 @@ class Reader:
         if not books:
             raise PermanentError(f"{self.connection.name}: it has balances and no positions", reason="unsupported")
         found = await asyncio.gather(*(self._positions(book, deadline) for book in books))
-        if not any(one.answered for one in found):
-            raise next(one.error for one in found if one.error is not None)
+        errors = [one.error for one in found if one.error is not None]
+        if errors and not any(one.answered for one in found):
+            raise errors[0]
         covered = frozenset(book.name for book, one in zip(books, found, strict=True) if not one.problems)
         positions = tuple(
             position
@@ -196,9 +202,9 @@ class Reader:
                     return
         for book in self.books:
             for listing in book.account:
-                if not placeholders(listing.params) & set(self.exchange.lists):
-                    await self._ask("ping", listing.method, fill(listing.params, self.common), deadline)
-                    return
+                values = {**dict.fromkeys(self.exchange.lists, ""), **self.common}
+                await self._ask("ping", listing.method, fill(listing.params, values), deadline)
+                return
         raise PermanentError(f"{self.connection.name}: it has nothing to be asked", reason="unsupported")
 
     async def one(self, what: str, listing: Listing, values: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
@@ -228,6 +234,8 @@ class Reader:
                     found.problems.append(f"{self.connection.name} {book.name}: an order cannot be read ({order})")
                 else:
                     found.orders[order.symbol, order.order_id] = order
+                    if book.remember:
+                        self._remember(book, order.order_id, row)
 
         errors = await asyncio.gather(
             *(self._listing(f"open orders ({book.name})", *one, add, deadline) for one in asked)
@@ -236,7 +244,6 @@ class Reader:
             if error is not None:
                 found.problems.append(str(error))
                 found.error = error if isinstance(error, AndonError) else found.error
-        found.answered = found.answered or found.error is None
         return found
 
     async def _listing(
@@ -252,12 +259,13 @@ class Reader:
             async for rows in pages(listing, fill(listing.params, values), ask):
                 add(rows)
 
+        unlisted: AndonError | IncompleteError | None = None
         try:
             if symbol is not None:
                 await self.know(symbol, deadline)
                 every = [self.values(symbol)]
             else:
-                every = await self._everything(listing, deadline)
+                every, unlisted = await self._everything(listing, deadline)
             await asyncio.gather(*(read(values) for values in every))
         except RefusalError as error:
             return None if error.code in listing.absent else error
@@ -265,17 +273,29 @@ class Reader:
             return error
         except IncompleteError as reason:
             return IncompleteError(f"{self.connection.name} {what}: {reason}")
-        return None
+        return unlisted
 
-    async def _everything(self, listing: Listing, deadline: float) -> list[dict[str, Any]]:
-        """What stands for the placeholders of *listing*, once for each value that the exchange itself lists now."""
+    async def _everything(
+        self, listing: Listing, deadline: float
+    ) -> tuple[list[dict[str, Any]], AndonError | IncompleteError | None]:
+        """What stands for the placeholders of *listing*, once for each value that the exchange itself lists now.
+
+        When it does not answer, the values of last time are better than nothing: for cancelling, not for a verdict.
+        """
+        error: AndonError | IncompleteError | None = None
         for name in placeholders(listing.params) & set(self.exchange.lists):
             inner, path = self.exchange.lists[name]
-            payload = await self._ask(f"list of {name[1:]}", inner.method, inner.params, deadline)
-            if (rows := rows_at(payload, inner.rows)) is None:
-                raise IncompleteError(f"the exchange's list of {name[1:]} cannot be read")
-            return [{name: str(dig(row, path) or ""), **self.common} for row in rows]
-        return [self.common]
+            try:
+                payload = await self._ask(f"list of {name[1:]}", inner.method, inner.params, deadline)
+                rows = rows_at(payload, inner.rows)
+                if rows is None:
+                    error = IncompleteError(f"{self.connection.name} list of {name[1:]}: it cannot be read")
+                else:
+                    self._lists[name] = tuple(str(dig(row, path) or "") for row in rows)
+            except AndonError as fault:
+                error = fault
+            return [{name: value, **self.common} for value in self._lists.get(name, ("",))], error
+        return [self.common], None
 
     def _order(self, book: Book, row: Row) -> OpenOrder | str:
         """The order in one row, or why it cannot be read."""
@@ -293,6 +313,21 @@ class Reader:
             )
         except Exception as fault:  # noqa: BLE001 - ccxt raises whatever an unexpected row makes it raise
             return _reason(fault)
+
+    def _remember(self, book: Book, order_id: str, row: Row) -> None:
+        known = self._remembered.setdefault(book.name, {})
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[order_id] = {name: dig(row, path) for name, path in book.remember.items()}
+
+    def remembered(self, book: Book, order_id: str) -> dict[str, Any]:
+        """What a cancel of this order needs beside its id; raises `PermanentError` when it was not read before."""
+        if not book.remember:
+            return {}
+        try:
+            return self._remembered[book.name][order_id]
+        except KeyError:
+            raise PermanentError(f"{self.connection.name}: order {order_id} was not read before") from None
 
     def _parsed(self, parse: str, row: Row, symbol: str) -> Mapping[str, Any]:
         """A row as ccxt reads it; empty: it has been read already."""
@@ -324,7 +359,6 @@ class Reader:
             if error is not None:
                 held.problems.append(str(error))
                 held.error = error if isinstance(error, AndonError) else held.error
-        held.answered = held.answered or held.error is None
         return held
 
     def _position(self, book: PositionBook, row: Row) -> Position | str | None:

@@ -278,7 +278,7 @@ def build(
         config["options"]["recvWindow"] = options.receive_window_ms
     if options.proxy is not None:
         config["aiohttp_proxy"] = options.proxy
-    client = _noting(make)(config)
+    client = _ours(make, exchange.silenced)(config)
     if exchange.known:
         # Currencies are read with rights that a key which only trades may lack, and nothing here needs them.
         client.has["fetchCurrencies"] = False
@@ -300,14 +300,20 @@ def build(
     return CcxtVenue(name, venue, account, mode=mode, options=options, clock=clock, client=client, exchange=exchange)
 
 
-def _noting(base: Any) -> Any:
-    """The exchange class, made to tell what each HTTP answer was; ccxt itself keeps only the last one."""
+def _ours(base: Any, silenced: Sequence[str]) -> Any:
+    """The exchange class, made to tell what each HTTP answer was; ccxt itself keeps only the last one.
+
+    *silenced*: its methods that shall do nothing.
+    """
 
     def handle_errors(self: Any, code: int, reason: str, url: str, method: str, headers: Any, *rest: Any) -> Any:
         note_answer(code, headers, rest[1])
         return base.handle_errors(self, code, reason, url, method, headers, *rest)
 
-    return type(base.__name__, (base,), {"handle_errors": handle_errors})
+    async def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    return type(base.__name__, (base,), {"handle_errors": handle_errors, **dict.fromkeys(silenced, nothing)})
 
 
 def _moved(address: Any, base_url: str) -> Any:

@@ -61,12 +61,13 @@ class Numbered:
 class Request:
     """One call: ``method`` is ccxt's name of it, ``params`` as documented.
 
-    ``each``: the body is a list with one such entry for every order; under the name ``wrap`` when that is given.
+    ``each``: the body is a list with one such entry for every order.  ``wrap``: the name that the list has in the body;
+    ``first`` when ``params`` stand before it in one list (as ccxt wants it of what goes into the path).
     """
 
     method: str
     params: Params = field(default_factory=dict)
-    each: Params | None = None
+    each: Params | str | None = None
     wrap: str | None = None
 
 
@@ -103,11 +104,15 @@ class Product:
     unread: str = ""
     holdings: str = "positions"
 
-    def holds(self, market: Mapping[str, Any]) -> bool:
-        """Whether this market (of ccxt) belongs to the product, whatever it is settled in."""
+    def resembles(self, market: Mapping[str, Any]) -> bool:
+        """Whether this market (of ccxt) would belong to the product, whatever it is settled in."""
         if market.get("type") not in self.types:
             return False
         return self.linear is None or market.get("linear") is None or market.get("linear") is self.linear
+
+    def holds(self, market: Mapping[str, Any]) -> bool:
+        """Whether this market (of ccxt) belongs to the product."""
+        return self.resembles(market) and (self.settles is None or market.get("settle") in self.settles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,8 @@ class Book:
 
     ``market`` is the path to the market's name in a row.  ``parse`` is ccxt's name of the method that reads a row
     (empty: the rows are ccxt's orders already).
-    ``trigger``: its orders wait for a price.
+    ``trigger``: its orders wait for a price.  ``remember``: placeholders that a cancel needs, each with the path to its
+    value in the row of the order.
     """
 
     name: str
@@ -135,6 +141,7 @@ class Book:
     market: Path = ("symbol",)
     parse: str = "parse_order"
     trigger: bool = False
+    remember: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +191,11 @@ class Exchange:
     options of ccxt under which nothing here is true.  ``prepare``: ccxt's methods (without arguments) that are called
     before the first kill, because they would else be called in it.
 
+    ``silenced``: methods of ccxt's that are made to do nothing, because they sign what nobody asked for.
+
     ``client_id``: paths to the client order id in a row where ccxt does not show it.  ``names``: fields of a market, in
-    ccxt's ``info``, that hold further names of it.  ``contracts``: amounts are numbers of contracts (else of units).
+    ccxt's ``info``, that hold further names of it.  ``contracts``: amounts are numbers of contracts (else of
+    units); ``inverse_in_base``: those of inverse contracts are in the base currency.
     ``spot_id``, ``contract_id`` and, where they differ, ``inverse_id``: how the exchange makes its names, for a kill
     before its markets are loaded.
 
@@ -203,10 +213,12 @@ class Exchange:
     options: Params = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     prepare: tuple[str, ...] = ()
+    silenced: tuple[str, ...] = ()
     client_ids: ClientIds = ClientIds()
     client_id: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
     contracts: bool = True
+    inverse_in_base: bool = False
     spot_id: str | None = None
     contract_id: str | None = None
     inverse_id: str | None = None
@@ -257,15 +269,18 @@ def rows_at(payload: Any, path: Path) -> list[dict[str, Any]] | None:
             return None if any(part is None for part in parts) else [row for part in parts for row in part or ()]
         if not isinstance(value, Mapping):
             return None
+        if number == len(path) - 1 and key in value and value[key] is None:
+            # A list that is there and null is an empty one; one that is not there may be anything.
+            return []
         if key == "{}":
             value = [{"id": name, **entry} if isinstance(entry, Mapping) else entry for name, entry in value.items()]
         else:
             value = value.get(key)
     if isinstance(value, Mapping):
         value = [value]
-    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+    if not isinstance(value, list) or not all(row is None or isinstance(row, Mapping) for row in value):
         return None
-    return [dict(row) for row in value]
+    return [dict(row or {}) for row in value]
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
