@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from webhook.access.principal import Role
 from webhook.access.operators import add_operator
+from webhook.access.principal import Role
 
 
 def mint(file: Path, roles: Mapping[str, Role], *, lifetime: timedelta) -> dict[str, str]:

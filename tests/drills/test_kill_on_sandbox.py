@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tests.bench.webhook_process import (
     wait,
     write_config,
 )
-from tests.sandbox_fixtures import RunningVenue, running_venue
+from tests.sandbox_fixtures import RunningVenue, running_venue, usdm_client
 
 pytestmark = pytest.mark.stack
 
@@ -33,8 +35,13 @@ def venue() -> Iterator[RunningVenue]:
 
 @pytest.fixture(scope="module")
 def webhook(venue: RunningVenue, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWebhook]:
-    folder = tmp_path_factory.mktemp("webhook")
-    config, host = write_config(folder, venue, prometheus="http://127.0.0.1:9", accounts=("mm",), limits=LIMITS)
+    with a_webhook(tmp_path_factory.mktemp("webhook"), venue, LIMITS) as running:
+        yield running
+
+
+@contextmanager
+def a_webhook(folder: Path, venue: RunningVenue, limits: dict[str, Any]) -> Iterator[RunningWebhook]:
+    config, host = write_config(folder, venue, prometheus="http://127.0.0.1:9", accounts=("mm",), limits=limits)
     with running_webhook(config, host, folder / "log") as running:
         yield running
 
@@ -90,6 +97,43 @@ def test_whatever_the_venue_does_verified_means_empty(
     assert standing(venue) == 0, trip
 
 
+def test_an_order_that_was_under_way_during_the_cancel_does_not_live(tmp_path: Path, venue: RunningVenue) -> None:
+    """It is booked 30 ms after the cancel was answered: reads follow the verdict long before the next sweep."""
+    client = usdm_client(venue, "mm")
+    client.load_markets()
+    with a_webhook(tmp_path, venue, {**LIMITS, "sweep_seconds": 30}) as webhook:
+        rest(venue, "SOL")
+        venue.admin("POST", "faults", {"kind": "order_late", "account": "mm", "seconds": 0.03, "count": 1})
+        order = ("SOL/USDT:USDT", "limit", "buy", 1, 100.0)
+        late = threading.Thread(target=client.create_order, args=order, daemon=True)
+        late.start()
+        wait(lambda: bool(venue.admin("GET", "requests", since=0)), 5, lambda: "the order is not under way")
+
+        trip_id = halt(webhook, "SOL")["trip_id"]
+        late.join(10)
+
+        assert not late.is_alive()
+        wait(lambda: standing(venue) == 0, 5, lambda: str(webhook.trip(trip_id)))
+        webhook.wait_verified(trip_id)
+
+
+def test_an_order_that_cannot_be_cancelled_is_stuck_and_never_verified(tmp_path: Path, venue: RunningVenue) -> None:
+    """Binance answers -2011, which means "no such order" elsewhere: only reading tells the two apart."""
+    with a_webhook(tmp_path, venue, LIMITS) as webhook:
+        rest(venue, "SOL", 2)
+        venue.admin("POST", "faults", {"kind": "cancel_refused", "account": "mm", "path": "/fapi/v1/algo"})
+        trip_id = halt(webhook, "SOL")["trip_id"]
+
+        def stuck() -> bool:
+            return any(one["stage"] == "stuck" for one in webhook.trip(trip_id)["targets"])
+
+        wait(stuck, 20, lambda: str(webhook.trip(trip_id)))
+        assert webhook.trip(trip_id)["status"] == "unverified"
+        venue.admin("DELETE", "faults")
+        webhook.wait_verified(trip_id)
+        assert standing(venue) == 0
+
+
 def test_a_venue_that_does_not_answer_is_never_called_empty(webhook: RunningWebhook, venue: RunningVenue) -> None:
     """Reads fail for three seconds: unverified, said as a metric; then the kill ends by itself."""
     rest(venue, "BTC")
@@ -105,8 +149,7 @@ def test_a_venue_that_does_not_answer_is_never_called_empty(webhook: RunningWebh
 
 def test_a_webhook_killed_in_the_middle_goes_on_when_it_is_back(tmp_path: Path, venue: RunningVenue) -> None:
     """kill -9 of the worker while the venue hangs: gunicorn starts another one, which finishes the kill."""
-    config, host = write_config(tmp_path, venue, prometheus="http://127.0.0.1:9", accounts=("mm",), limits=LIMITS)
-    with running_webhook(config, host, tmp_path / "log") as webhook:
+    with a_webhook(tmp_path, venue, LIMITS) as webhook:
         rest(venue, "BTC")
         venue.admin("POST", "faults", {"kind": "error_5xx", "status": 503, "for_seconds": 2})
         trip_id = halt(webhook, "BTC")["trip_id"]
@@ -136,8 +179,8 @@ def signal_and_wait(pid: int) -> None:
 
 def test_a_duplicate_delivery_is_not_done_twice(webhook: RunningWebhook) -> None:
     """The same alert again, as Alertmanager repeats it, is told so and starts nothing."""
-    first = halt(webhook, "ATOM")
-    second = halt(webhook, "ATOM")
+    alert = an_alert("TradingOrderRateRunaway", HALT, "halt", "venue,account")
+    first, second = (webhook.post_alerts([alert])["outcomes"][0] for _ in range(2))
 
     assert (first["outcome"], second["outcome"]) == ("tripped", "already")
     assert second["trip_id"] == first["trip_id"]

@@ -47,6 +47,7 @@ def next_command(
     confirmed: Mapping[Scope, State],
     told: Mapping[Scope, State],
     waiting: Collection[Scope] = (),
+    stopped: Collection[Scope] = (),
 ) -> Command | None:
     """The one command that is due first, or None; pure.
 
@@ -55,6 +56,7 @@ def next_command(
     Stopping comes before starting, the strictest and the widest first.  No command makes anything freer than whatever
     overlaps it must be, so what was told more widely is only taken back when nothing in it is held any more.
     """
+    floors = {**desired, **dict.fromkeys(stopped, State.HALTED)}
     for state in (State.HALTED, State.DEGRADED):
         tighten = [
             part
@@ -65,9 +67,9 @@ def next_command(
             everywhere = len(tighten) > 1 and all(wanted is state for wanted in desired.values())
             most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
             part = GLOBAL if everywhere or most else min(tighten, key=_width)
-            return Command(part, _least(part, desired, floor=state))
+            return Command(part, _least(part, floors, floor=state))
     for part in sorted((part for part in told if part not in waiting), key=_width):
-        least = _least(part, desired)
+        least = _least(part, floors)
         if told[part].rank > least.rank:
             return Command(part, least)
     return None
@@ -242,7 +244,12 @@ class EngineReconciler:
             told = {scope: part.told for scope, part in self._parts.items() if self._loaded and not part.stopped_before}
             confirmed = {scope: part.confirmed for scope, part in self._parts.items()}
             waiting = {scope for scope, part in self._parts.items() if part.retry_at > now}
-            command = next_command(desired, confirmed, told, waiting)
+            stopped = {
+                scope
+                for scope, part in self._parts.items()
+                if part.stopped_before or (part.told is State.NORMAL and part.observed is EngineState.BLOCKED)
+            }
+            command = next_command(desired, confirmed, told, waiting, stopped)
             if command is None:
                 self._tell_what_stays_stopped(desired)
                 break

@@ -274,7 +274,6 @@ def test_what_somebody_else_stopped_is_not_started_by_a_resume(
     assert desk.engine.traders[trader] is EngineState.BLOCKED
 
 
-@pytest.mark.xfail(strict=True, reason="a reduce of the whole engine frees a part that somebody else had stopped")
 def test_a_wide_reduce_does_not_free_what_somebody_else_stopped() -> None:
     target = an_engine(("venue",), [Scope.parse("venue=okx,account=main,strategy=mm")])
     desk = stopped_by_somebody(target, Scope.parse("venue=okx"))

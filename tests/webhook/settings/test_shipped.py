@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from webhook.policy.scope import DIMENSIONS
 
 from tests.builders import an_alert
 from webhook.bootstrap import _policy, validate
 from webhook.intake.alert import Alert
 from webhook.policy.decide import Outcome, decide
-from webhook.policy.scope import DIMENSIONS
 from webhook.settings import Settings, load
 from webhook.settings.reference import reference
 
