@@ -107,7 +107,8 @@ def test_an_order_that_was_under_way_during_the_cancel_does_not_live(tmp_path: P
         order = ("SOL/USDT:USDT", "limit", "buy", 1, 100.0)
         late = threading.Thread(target=client.create_order, args=order, daemon=True)
         late.start()
-        wait(lambda: bool(venue.admin("GET", "requests", since=0)), 5, lambda: "the order is not under way")
+        asked = {"account": "mm", "method": "POST", "path": "/fapi/v1/order"}
+        wait(lambda: bool(venue.admin("GET", "requests", **asked)["requests"]), 5, lambda: "no order is under way")
 
         trip_id = halt(webhook, "SOL")["trip_id"]
         late.join(10)
