@@ -103,6 +103,11 @@ class _Part:
     runs: bool = False
     wanted: State = State.NORMAL
 
+    @property
+    def is_stopped_by_others(self) -> bool:
+        """Whether it does not trade, and not because of us."""
+        return self.stopped_before or (self.told is State.NORMAL and self.observed is EngineState.BLOCKED)
+
     def ask(self, tighten_to: State | None, now: float) -> None:
         """Note that it is being asked; *tighten_to* is the state, when that is stricter than what it confirmed."""
         self.asked_at, self.tries = self.asked_at or now, self.tries + 1
@@ -146,6 +151,7 @@ class EngineReconciler:
         self._woken = False
         self._stopping = False
         self._epoch: int | None = None
+        self._handed: tuple[int | None, Sequence[Commanded] | None] | None = None
         self._loaded = False
         self._revision = 0
         self._look_at = 0.0
@@ -172,16 +178,10 @@ class EngineReconciler:
         *commanded* is what the store has; None while it cannot be read: then the engine may be stopped, not started.
         """
         with self._wake:
-            if epoch != self._epoch:
-                self._epoch, self._revision, self._loaded = epoch, 0, False
-                self._parts = {part.scope: _Part() for part in self.target.parts}
-                self._rows.clear()
-            if commanded is not None and not self._loaded:
-                self._loaded = True
-                for row in commanded:
-                    part = self._part(row.part)
-                    if part.told is State.NORMAL:
-                        part.told, part.stopped_before = row.state, row.stopped_before
+            before = self._handed
+            if commanded is None and before is not None and before[0] == epoch:
+                commanded = before[1]
+            self._handed = (epoch, commanded)
             self._woken = True
             self._wake.notify_all()
 
@@ -209,8 +209,6 @@ class EngineReconciler:
                 if self._stopping:
                     return
                 self._woken = False
-                if self._epoch is None:
-                    continue
             try:
                 self._round()
             except Exception:  # one of the named borders: the loop must outlive any fault of an adapter
@@ -218,6 +216,26 @@ class EngineReconciler:
                 self._observer.fault("engine")
                 with self._wake:
                     self._wake.wait(1.0)
+
+    def _take_over(self) -> None:
+        """Take the lease as it was handed last. Lock held, and between rounds: no command is under way."""
+        if self._handed is None:
+            return
+        epoch, commanded = self._handed
+        self._handed = None
+        if epoch != self._epoch:
+            if self._epoch is None:
+                # Whatever was known of the engine is old: another process may have told it anything.
+                self._parts = {part.scope: _Part() for part in self.target.parts}
+                self._loaded = False
+            self._epoch, self._revision = epoch, 0
+            self._rows.clear()
+        if commanded is not None and not self._loaded:
+            self._loaded = True
+            for row in commanded:
+                part = self._part(row.part)
+                if part.told is State.NORMAL:
+                    part.told, part.stopped_before = row.state, row.stopped_before
 
     def _seconds_to_wait(self) -> float | None:
         """Until something is due by itself. Lock held."""
@@ -230,7 +248,9 @@ class EngineReconciler:
 
     def _round(self) -> None:
         """Send what is due, one command at a time; then look at the engine, if it is time for that."""
-        while not self._stopping:
+        with self._wake:
+            self._take_over()
+        while not self._stopping and self._epoch is not None:
             standing = self._standing()
             desired = states(self.target, standing.switches, self._same_symbol)
             self._tell_progress(standing)
@@ -244,17 +264,13 @@ class EngineReconciler:
             told = {scope: part.told for scope, part in self._parts.items() if self._loaded and not part.stopped_before}
             confirmed = {scope: part.confirmed for scope, part in self._parts.items()}
             waiting = {scope for scope, part in self._parts.items() if part.retry_at > now}
-            stopped = {
-                scope
-                for scope, part in self._parts.items()
-                if part.stopped_before or (part.told is State.NORMAL and part.observed is EngineState.BLOCKED)
-            }
+            stopped = [one.scope for one in self.target.parts if self._parts[one.scope].is_stopped_by_others]
             command = next_command(desired, confirmed, told, waiting, stopped)
             if command is None:
                 self._tell_what_stays_stopped(desired)
                 break
             self._send(command, desired)
-        if self._clock.monotonic() >= self._look_at:
+        if self._epoch is not None and self._clock.monotonic() >= self._look_at:
             self._look()
             self._woken = self._woken or self._something_runs()
 
