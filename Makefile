@@ -7,8 +7,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON_VENV := .venv/bin/python
 # Extra arguments for pytest: make test ARGS='-k drawdown'
 ARGS ?=
-# Of five thousand tests with real processes one may meet a stalled machine; a second run is told (R), a fault fails thrice.
-RETRY ?= --reruns 2 --reruns-delay 1
+# Tests wait for processes half of their time, so there are more workers than cores.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 2 * n : 8)))
+# Of five thousand tests with real processes one may meet a stalled machine.  What a second run passed is told with its
+# traceback; a fault fails three times, and a suite that needs many second runs fails, too.
+RETRY ?= --reruns 2 --reruns-delay 1 --rerun-show-tracebacks --max-suite-reruns 6
 
 .PHONY: help
 help: ## Show this list
@@ -50,8 +53,7 @@ logs: setup ## Follow the logs of the running stack
 .PHONY: test
 test: ## Set up what is missing and run every test
 	@bin/setup.sh python stack tests
-	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m 'not stack' -n auto --dist loadfile $(RETRY) $(ARGS)
-	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -m stack $(RETRY) $(ARGS)
+	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(RETRY) $(ARGS)
 
 .PHONY: test-compose
 test-compose: setup ## Bring docker-compose.yml up with stand-in base images and take it down (needs Debian, root, dockerd)

@@ -120,9 +120,18 @@ class Process:
 
     def start(self, ready: str) -> None:
         """Start it and wait until GET *ready* answers 200; raises `TimeoutError` with the end of its log."""
+        self.launch()
+        self.wait_for(ready)
+
+    def launch(self) -> None:
+        """Start it."""
         with self.log.open("ab") as out:
             self.running = subprocess.Popen(self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+    def wait_for(self, ready: str) -> None:
+        """Wait until GET *ready* answers 200; raises `TimeoutError` with the end of its log."""
         started = self.running
+        assert started is not None
 
         def answers() -> bool:
             if started.poll() is not None:

@@ -101,10 +101,12 @@ def whole_stack(
     exporters.write_text(yaml.safe_dump(settings))
     with ExitStack() as running:
         for wave in services(ports, choice, replay=None, run=run, secrets=secrets):
-            for service in wave:
-                process = Process(_command(service), run / "log" / f"{service.name}.log")
+            started = [Process(_command(service), run / "log" / f"{service.name}.log") for service in wave]
+            for process in started:
                 running.callback(process.stop)
-                process.start(f"{service.url}{service.health}")
+                process.launch()
+            for service, process in zip(wave, started, strict=True):
+                process.wait_for(f"{service.url}{service.health}")
         yield WholeStack(ports, tokens, secrets)
 
 

@@ -457,10 +457,10 @@ def test_a_busy_scrape_of_ten_thousand_series_is_quick():
         world.feed.restore(Snapshot(f"C{number}USDT", 1, ((1.0, 1.0),), ((2.0, 1.0),)), world.at * NS)
         world.say("trade", symbol=f"c{number}usdt", t=1, p="1.5", q="1", m=True)
     world.sample(2)
-    began = time.perf_counter()
+    began = time.process_time()
     count = len(world.shown())
     assert count > 8_000
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5
 
 
 class TestWaiting:
