@@ -105,9 +105,7 @@ class Simulated:
         return self._tell(part, State.NORMAL)
 
     def status(self, parts: Sequence[Scope], _timeout: float) -> Mapping[Scope, EngineState]:
-        return {
-            part: min(self._in(part), key=lambda state: state.rank, default=EngineState.UNKNOWN) for part in parts
-        }
+        return {part: min(self._in(part), key=lambda state: state.rank, default=EngineState.UNKNOWN) for part in parts}
 
     def ping(self, _timeout: float) -> float:
         return 0.0
@@ -265,6 +263,8 @@ def test_what_somebody_else_stopped_is_not_started_by_a_resume(
 ) -> None:
     part = next((part.scope for part in target.parts if part.scope.contains(trader)), None)
     assume(part is not None)
+    told = {one for scope in halted for one in parts_of(target, scope, same)}
+    assume(all(one.contains(part) or not one.overlaps(part) for one in told))
     desk = stopped_by_somebody(target, part)
     desk.switch([a_switch(State.HALTED, scope=scope) for scope in halted])
     desk.settle()
@@ -274,12 +274,34 @@ def test_what_somebody_else_stopped_is_not_started_by_a_resume(
     assert desk.engine.traders[trader] is EngineState.BLOCKED
 
 
+SANDBOX = an_engine(
+    DIMENSIONS,
+    [Scope.parse("venue=okx,account=main,strategy=mm"), Scope.parse("venue=okx,account=main,strategy=trend")],
+)
+MM = Scope.parse("venue=okx,account=main,strategy=mm")
+
+
+def states_of(desk: Desk, part: Scope) -> set[EngineState]:
+    return {state for trader, state in desk.engine.traders.items() if part.contains(trader)}
+
+
 def test_a_wide_reduce_does_not_free_what_somebody_else_stopped() -> None:
-    target = an_engine(("venue",), [Scope.parse("venue=okx,account=main,strategy=mm")])
-    desk = stopped_by_somebody(target, Scope.parse("venue=okx"))
+    desk = stopped_by_somebody(SANDBOX, MM)
 
     desk.switch([a_switch(State.DEGRADED, scope=GLOBAL)])
     desk.settle()
 
-    stopped = {state for trader, state in desk.engine.traders.items() if Scope.parse("venue=okx").contains(trader)}
-    assert stopped == {EngineState.BLOCKED}
+    assert states_of(desk, MM) == {EngineState.BLOCKED}
+
+
+@pytest.mark.xfail(strict=True, reason="the resume of a region starts a part that reaches into it and was stopped")
+def test_the_resume_of_a_symbol_does_not_start_a_strategy_that_somebody_else_stopped() -> None:
+    target = replace(SANDBOX, values=SANDBOX.values | {("symbol", BTC)})
+    desk = stopped_by_somebody(target, MM)
+    desk.switch([a_switch(State.HALTED, scope=Scope.parse(f"venue=okx,symbol={BTC}"))])
+    desk.settle()
+
+    desk.switch([])
+    desk.settle()
+
+    assert states_of(desk, MM) == {EngineState.BLOCKED}

@@ -40,9 +40,9 @@ def same(place: Scope, symbol: str) -> bool:
 
 
 def scopes_of(values: dict[str, list[str]]) -> st.SearchStrategy[Scope]:
-    return st.fixed_dictionaries(
-        {}, optional={name: st.sampled_from(values[name]) for name in DIMENSIONS}
-    ).map(Scope.of)
+    return st.fixed_dictionaries({}, optional={name: st.sampled_from(values[name]) for name in DIMENSIONS}).map(
+        Scope.of
+    )
 
 
 SCOPES = scopes_of({name: [*values, STRANGE[name]] for name, values in KNOWN.items()})
@@ -158,7 +158,10 @@ class TestTheGoalsOfAnAccount:
 
 class TestTheCutOfAnEngine:
     def test_is_by_the_labels_that_it_can_be_told_by(self):
-        places = [Scope.parse("venue=okx,account=main,strategy=mm"), Scope.parse("venue=okx,account=main,strategy=grid")]
+        places = [
+            Scope.parse("venue=okx,account=main,strategy=mm"),
+            Scope.parse("venue=okx,account=main,strategy=grid"),
+        ]
 
         assert [str(one.scope) for one in cut(GLOBAL, ("strategy",), places)] == ["strategy=grid", "strategy=mm"]
         assert [str(one.scope) for one in cut(GLOBAL, ("account",), places)] == ["account=main"]

@@ -192,8 +192,8 @@ class TestTheLatch:
     @given(st.lists(TRIPS, max_size=12))
     def test_never_gets_better_by_trips_and_the_passing_of_time_while_halted(self, trips: list[tuple]):
         switch = Switch(A_STRATEGY, State.NORMAL)
-        for asked in trips:
-            after = after_trip(switch, asked)
+        for number, asked in enumerate(trips):
+            after = after_trip(switch, asked, trip_id=f"trip-{number}")
             if after is not None:
                 assert after.state.rank >= switch.state.rank
                 assert after.action.rank >= (switch.action.rank if switch.action else 0)

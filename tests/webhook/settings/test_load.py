@@ -187,7 +187,9 @@ def test_a_fault_says_its_line(folder: Path) -> None:
 def test_a_fault_of_what_is_left_out_says_the_line_of_what_is_there(folder: Path) -> None:
     twins = {"venue": "sandbox", "account": "mm", "exclusive": True}
     with pytest.raises(ConfigError) as raised:
-        read(folder, yaml.safe_dump(least(venues=[a_venue()], strategies={"a": twins, "b": twins | {"symbols": ["x"]}})))
+        read(
+            folder, yaml.safe_dump(least(venues=[a_venue()], strategies={"a": twins, "b": twins | {"symbols": ["x"]}}))
+        )
     assert {fault.path: fault.line is not None for fault in raised.value.faults} == {"strategies.a.exclusive": True}
 
 

@@ -9,10 +9,12 @@ import yaml
 from webhook.policy.scope import DIMENSIONS
 
 from tests.builders import an_alert
-from webhook.bootstrap import _policy, validate
+from webhook.bootstrap import CATALOGUES, validate
 from webhook.intake.alert import Alert
+from webhook.killswitch.scope import DIMENSIONS
 from webhook.policy.decide import Outcome, decide
 from webhook.settings import Settings, load
+from webhook.settings.policy import policy_of
 from webhook.settings.reference import reference
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,7 +32,7 @@ def shipped(name: str, folder: Path) -> Settings:
         file = folder / secret
         file.write_text('{"operators": []}' if file.name == "operators.json" else "0123456789abcdef0123456789abcdef")
         file.chmod(0o444)
-    return load(ROOT / "webhook" / name, {"ANDON__SECRETS_DIR": str(folder)})
+    return load(ROOT / "webhook" / name, {"ANDON__SECRETS_DIR": str(folder)}, CATALOGUES)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -71,7 +73,7 @@ def kill_alerts() -> list[Alert]:
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("alert", kill_alerts(), ids=lambda alert: alert.name)
 def test_no_kill_rule_we_ship_is_refused_by_a_configuration_we_ship(name: str, alert: Alert, tmp_path: Path) -> None:
-    decision = decide(alert, _policy(shipped(name, tmp_path)))
+    decision = decide(alert, policy_of(shipped(name, tmp_path).policy))
     asked = alert.labels["kill_action"]
     # The example grants no flatten before somebody looked: then it is halted.
     granted = "halt" if (name, asked) == ("andon.example.yml", "flatten") else asked
