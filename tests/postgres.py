@@ -1,10 +1,19 @@
-"""A private PostgreSQL server for tests: real binaries, in a folder of its own, reached over a Unix socket alone."""
+"""A private PostgreSQL server for tests: real binaries, in a folder of its own, reached over a Unix socket alone.
 
+The server can be frozen as a whole, and a connection to it can lead over a `Wire` that delays or cuts a commit.
+"""
+
+import contextlib
 import os
 import pwd
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROLE = "andon"
@@ -68,6 +77,23 @@ class Postgres:
             self.stop()
         shutil.rmtree(self.folder)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server, as a hung disk or host does: it neither answers nor hangs up."""
+        postmaster = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        stopped: list[int] = []
+        try:
+            # The first one starts no others once it is stopped.
+            for pid in (postmaster, *_children(postmaster)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+            yield
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def new_database(self) -> str:
         """The URL of a database nobody has used."""
         self._databases += 1
@@ -89,3 +115,81 @@ class Postgres:
             check=True,
             timeout=60,
         )
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+class Wire:
+    """A connection to the server that can be made to do what networks do to a commit.
+
+    ``commit_passes`` is an event: while it is clear, a COMMIT does not reach the server.  ``answer_passes``: while it
+    is clear, the answer to a COMMIT does not come back.  ``cut``: ``before`` or ``after`` a COMMIT, the connection is
+    closed, so that nobody here knows what became of it.  ``commits`` counts what came in.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._server = url.partition("?host=")[2] + "/.s.PGSQL.5432"
+        self._folder = Path(tempfile.mkdtemp(prefix="andon-wire-", dir="/tmp"))
+        self.url = url.partition("?host=")[0] + f"?host={self._folder}"
+        self.commit_passes, self.answer_passes = threading.Event(), threading.Event()
+        self.commit_passes.set()
+        self.answer_passes.set()
+        self.cut = ""
+        self.commits = 0
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Hang up everywhere."""
+        self.commit_passes.set()
+        self.answer_passes.set()
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._server)
+                self._open += [client, server]
+                in_commit = threading.Event()
+                threading.Thread(target=self._forth, args=(client, server, in_commit), daemon=True).start()
+                threading.Thread(target=self._back, args=(client, server, in_commit), daemon=True).start()
+
+    def _forth(self, client: socket.socket, server: socket.socket, in_commit: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(1 << 16):
+                if b"COMMIT\0" in data:
+                    self.commits += 1
+                    self.commit_passes.wait()
+                    if self.cut == "before":
+                        break
+                    in_commit.set()
+                server.sendall(data)
+        self._hang_up(client, server)
+
+    def _back(self, client: socket.socket, server: socket.socket, in_commit: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(1 << 16):
+                if in_commit.is_set():
+                    in_commit.clear()
+                    self.answer_passes.wait()
+                    if self.cut == "after":
+                        break
+                client.sendall(data)
+        self._hang_up(client, server)
+
+    @staticmethod
+    def _hang_up(*ends: socket.socket) -> None:
+        for one in ends:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.builders import NOW, a_switch, a_trip
+from tests.disks import fill
 from webhook.durability.port import Store
 from webhook.errors import StoreOutageError
 from webhook.storage import open_store
@@ -33,7 +34,7 @@ def write_much(store: Store) -> None:
             transaction.put_trip(a_trip(f"much-{number}", reason="x" * 10_000))
 
 
-def file_too_large(folder: Path, _: Store) -> tuple[Callable[[], None], Callable[[], None]]:
+def file_too_large(folder: Path, _: Store) -> tuple[Callable[[], object], Callable[[], object]]:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     used = max(file.stat().st_size for file in folder.iterdir())
@@ -43,22 +44,11 @@ def file_too_large(folder: Path, _: Store) -> tuple[Callable[[], None], Callable
     )
 
 
-def disk_full(folder: Path, _: Store) -> tuple[Callable[[], None], Callable[[], None]]:
-    ballast = folder / "ballast"
-
-    def fill() -> None:
-        with ballast.open("wb", buffering=0) as file:
-            for block in (65536, 512):
-                while True:
-                    try:
-                        file.write(b"x" * block)
-                    except OSError:
-                        break
-
-    return fill, ballast.unlink
+def disk_full(folder: Path, _: Store) -> tuple[Callable[[], object], Callable[[], object]]:
+    return lambda: fill(folder), (folder / "ballast").unlink
 
 
-def read_only(folder: Path, store: Store) -> tuple[Callable[[], None], Callable[[], None]]:
+def read_only(folder: Path, store: Store) -> tuple[Callable[[], object], Callable[[], object]]:
     def change(folder_mode: int, file_mode: int) -> None:
         store.close()  # an open file stays writable whatever its mode says
         for file in folder.iterdir():

@@ -32,7 +32,7 @@ from tests.builders import (
     an_episode,
 )
 from tests.contracts.storage_process import PARCELS
-from tests.postgres import NoPostgresError, Postgres
+from tests.postgres import Postgres
 from webhook.access.resume import ResumeStatus
 from webhook.audit.chain import GENESIS, verify
 from webhook.durability.port import Store
@@ -51,22 +51,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Postgres]:
-    try:
-        postgres = Postgres()
-    except NoPostgresError as error:
-        pytest.skip(str(error))
-    try:
-        postgres.start()
-        yield postgres
-    finally:
-        postgres.remove()
-
-
-@pytest.fixture(scope="session")
-def shared_database(server: Postgres) -> Iterator[tuple[str, Store]]:
+def shared_database(postgres: Postgres) -> Iterator[tuple[str, Store]]:
     """One database for many tests, emptied after each: making one takes a third of a second."""
-    url = server.new_database()
+    url = postgres.new_database()
     with opened(url) as store:
         yield url, store
 
@@ -74,7 +61,7 @@ def shared_database(server: Postgres) -> Iterator[tuple[str, Store]]:
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
-        return request.getfixturevalue("server").new_database()
+        return request.getfixturevalue("postgres").new_database()
     return f"sqlite:///{tmp_path}/data/andon.db"
 
 
@@ -848,44 +835,44 @@ class TestStoresOnDisk:
 
 
 class TestPostgresql:
-    def test_heals_when_the_server_comes_back(self, server: Postgres):
-        with opened(server.new_database(), busy_seconds=2) as store:
+    def test_heals_when_the_server_comes_back(self, postgres: Postgres):
+        with opened(postgres.new_database(), busy_seconds=2) as store:
             with store.begin() as transaction:
                 transaction.put_switch(a_switch())
-            server.stop()
+            postgres.stop()
             try:
                 for use in (store.begin, store.view):
                     with pytest.raises(StoreOutageError) as caught, use():
                         pass
                     assert caught.value.reason == "connection"
             finally:
-                server.start()
+                postgres.start()
 
             store.ping()
             with store.view() as transaction:
                 assert transaction.switches() == (a_switch(),)
 
-    def test_is_an_outage_when_it_goes_away_inside_a_transaction(self, server: Postgres):
-        with opened(server.new_database(), busy_seconds=2) as store:
+    def test_is_an_outage_when_it_goes_away_inside_a_transaction(self, postgres: Postgres):
+        with opened(postgres.new_database(), busy_seconds=2) as store:
 
             def write() -> None:
                 with store.begin() as transaction:
                     transaction.put_switch(a_switch())
-                    server.stop()
+                    postgres.stop()
                     transaction.put_trip(a_trip())
 
             try:
                 with pytest.raises(StoreOutageError):
                     write()
             finally:
-                server.start()
+                postgres.start()
 
             with store.view() as transaction:
                 assert transaction.switches() == ()
 
-    def test_can_be_opened_before_it_is_there(self, server: Postgres):
-        url = server.new_database()
-        server.stop()
+    def test_can_be_opened_before_it_is_there(self, postgres: Postgres):
+        url = postgres.new_database()
+        postgres.stop()
         try:
             with pytest.raises(StoreOutageError):
                 open_store(url, busy_seconds=2)
@@ -893,7 +880,7 @@ class TestPostgresql:
             with pytest.raises(StoreOutageError):
                 store.ping()
         finally:
-            server.start()
+            postgres.start()
 
         store.ping()
         store.close()

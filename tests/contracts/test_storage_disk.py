@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW, a_switch
+from tests.disks import a_small_disk
 from webhook.durability.port import Store
 from webhook.errors import StoreOutageError
 from webhook.storage import open_store
@@ -34,19 +35,8 @@ def run(folder: Path, trouble: str) -> dict[str, object]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "andon-test", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with a_small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -291,8 +291,9 @@ class EngineReconciler:
                 continue
             if wanted is not State.NORMAL or not self._loaded:
                 continue
-            others = [one for one in self._inside(scope) if self._parts[one].stopped_before]
-            if part.stopped_before or others:
+            configured = (one.scope for one in self.target.parts)
+            others = [one for one in configured if one.overlaps(scope) and self._parts[one].is_stopped_by_others]
+            if part.stopped_before or (others and scope not in others):
                 part.told, part.confirmed, part.stopped_before = State.NORMAL, State.NORMAL, False
                 self._write(scope)
                 self._tell(scope, "it stays stopped: somebody else had stopped it, or a part of it, before")

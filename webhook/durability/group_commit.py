@@ -106,8 +106,8 @@ class _WorkError(Exception):
         self.job, self.error, self.unstorable = job, error, unstorable
 
 
-class _GivenUpError(Exception):
-    """Somebody stopped waiting for what must then not be applied."""
+class _TakenBackError(Exception):
+    """What was about to be committed must not be, or not in this order."""
 
 
 class GroupCommit:
@@ -137,7 +137,7 @@ class GroupCommit:
         self._not_in_memory: deque[_Job] = deque()
         self._outage: _Job | None = None
         self._unanswered: _Unanswered | None = None
-        self._out = self._returning = False
+        self._out = self._returning = self._in_order_now = False
         self._stopping = self._ended = False
         self._halt = threading.Event()
         self._busy_since: float | None = None
@@ -161,8 +161,7 @@ class GroupCommit:
             self._ended = True
             lost = [*self._awaited, *self._behind]
             for job in lost:
-                job.given_up = True
-                job.settle(fault=StoreOutageError("the service ends, and the store did not take this", reason="out"))
+                self._give_up(job, StoreOutageError("the service ends, and the store did not take this", reason="out"))
         if lost:
             log.critical("store.not_written", pieces=len(lost), why="the service ended before the store was back")
 
@@ -246,7 +245,7 @@ class GroupCommit:
                 self._settle_unanswered()
                 group = self._next_group()
                 values = self._commit(group) if group else []
-            except _GivenUpError:
+            except _TakenBackError:
                 continue
             except _WorkError as found:
                 self._take_out(found)
@@ -266,6 +265,7 @@ class GroupCommit:
     def _next_group(self) -> list[_Job]:
         """What people wait for comes first; after an outage, everything in its order."""
         with self._changed:
+            self._in_order_now = self._out
             if self._out:
                 first = [] if self._outage is None else [self._outage]
                 return [*first, *islice(self._in_order(), AT_ONCE)]
@@ -292,7 +292,7 @@ class GroupCommit:
                 running = None
                 self._send(group)
                 sent = True
-        except _GivenUpError:
+        except _TakenBackError:
             raise
         except Exception as error:
             unstorable = isinstance(error, StoreOutageError) and error.reason == "value"
@@ -308,11 +308,15 @@ class GroupCommit:
         return values
 
     def _send(self, group: Sequence[_Job]) -> None:
-        """From here on the commit may stand; until here, what was given up is not applied."""
+        """From here on the commit may stand.
+
+        Until here, what was given up is not applied; and what overtook others before the store went out, and ran behind
+        them in memory, is put back behind them.
+        """
         self._beat()
         with self._changed:
-            if any(job.given_up for job in group):
-                raise _GivenUpError
+            if self._out is not self._in_order_now or any(job.given_up for job in group):
+                raise _TakenBackError
             for job in group:
                 job.committing = True
 

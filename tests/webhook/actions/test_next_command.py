@@ -294,7 +294,6 @@ def test_a_wide_reduce_does_not_free_what_somebody_else_stopped() -> None:
     assert states_of(desk, MM) == {EngineState.BLOCKED}
 
 
-@pytest.mark.xfail(strict=True, reason="the resume of a region starts a part that reaches into it and was stopped")
 def test_the_resume_of_a_symbol_does_not_start_a_strategy_that_somebody_else_stopped() -> None:
     target = replace(SANDBOX, values=SANDBOX.values | {("symbol", BTC)})
     desk = stopped_by_somebody(target, MM)
