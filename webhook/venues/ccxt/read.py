@@ -17,6 +17,7 @@ from webhook.venues.ccxt.exchanges.model import (
     PositionBook,
     Product,
     dig,
+    entries_at,
     fill,
     placeholders,
     rows_at,
@@ -229,6 +230,8 @@ class Reader:
         def add(rows: Sequence[Row]) -> None:
             found.answered = True
             for row in rows:
+                if book.closed is not None and str(row.get(book.closed[0])) in book.closed[1]:
+                    continue
                 order = self._order(book, row)
                 if isinstance(order, str):
                     found.problems.append(f"{self.connection.name} {book.name}: an order cannot be read ({order})")
@@ -284,17 +287,19 @@ class Reader:
         """
         error: AndonError | IncompleteError | None = None
         for name in placeholders(listing.params) & set(self.exchange.lists):
-            inner, path = self.exchange.lists[name]
+            values = self.exchange.lists[name]
             try:
-                payload = await self._ask(f"list of {name[1:]}", inner.method, inner.params, deadline)
-                rows = rows_at(payload, inner.rows)
-                if rows is None:
+                payload = await self._ask(f"list of {name[1:]}", values.listing.method, values.listing.params, deadline)
+                entries = entries_at(payload, values.listing.rows)
+                if entries is None:
                     error = IncompleteError(f"{self.connection.name} list of {name[1:]}: it cannot be read")
                 else:
-                    self._lists[name] = tuple(str(dig(row, path) or "") for row in rows)
+                    self._lists[name] = tuple(
+                        str((dig(one, values.path) if values.path else one) or "") for one in entries
+                    )
             except AndonError as fault:
                 error = fault
-            return [{name: value, **self.common} for value in self._lists.get(name, ("",))], error
+            return [{name: value, **self.common} for value in self._lists.get(name, values.fallback)], error
         return [self.common], None
 
     def _order(self, book: Book, row: Row) -> OpenOrder | str:
@@ -303,6 +308,8 @@ class Reader:
         symbol = self.markets.symbol(book.products, own) or own
         try:
             raw = self._parsed(book.parse, row, symbol)
+            if book.sideless:
+                raw = {**raw, "side": "buy", "amount": None}
             return read_order(
                 raw,
                 book.name,

@@ -103,7 +103,7 @@ class CcxtVenue:
         products = self._reach(symbols)
         if products is None or coverage.gap(self._exchange, self._options, products, account_wide=symbols is None):
             return None
-        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+        if coverage.unlisted(self._exchange, self._options, products, self._markets, self._client):
             return None
         names = {product.name for product in products}
         return frozenset(book.name for book in self._reader.books if names & set(book.products))
@@ -113,7 +113,7 @@ class CcxtVenue:
         products = self._reach(symbols)
         if products is None or not self._exchange.known or self._exchange.refuses & set(self._options.options):
             return None
-        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+        if coverage.unlisted(self._exchange, self._options, products, self._markets, self._client):
             return None
         held = [product.name for product in products if product.holdings != "none"]
         read = {book.product for book in self._reader.position_books}

@@ -14,6 +14,8 @@ from webhook.venues.ccxt.exchanges import (
     hyperliquid,
     kraken,
     krakenfutures,
+    kucoin,
+    kucoinfutures,
     okx,
 )
 from webhook.venues.ccxt.exchanges.model import Book, Exchange, Listing, PositionBook, Product, Request
@@ -31,6 +33,8 @@ CATALOGUE: Mapping[str, Exchange] = {
         hyperliquid.EXCHANGE,
         kraken.EXCHANGE,
         krakenfutures.EXCHANGE,
+        kucoin.EXCHANGE,
+        kucoinfutures.EXCHANGE,
         okx.EXCHANGE,
     )
 }
