@@ -305,6 +305,15 @@ def _refused_in(payload: Any, exchange: Exchange) -> int:
     """How many entries of an answer are refusals other than "no such order"; several exchanges mix them in."""
     failed = dig(payload, ("data", "failureList"))
     entries = failed if failed is not None else payload
+    if isinstance(results := dig(payload, ("results",)), list):
+        # Coinbase tells success order by order, and a reason in words.
+        return sum(
+            1
+            for entry in results
+            if isinstance(entry, Mapping)
+            and entry.get("success") is False
+            and str(entry.get("failure_reason")) not in exchange.gone
+        )
     for path in (("data",), ("result", "list"), ("retExtInfo", "list")):
         entries = inner if isinstance(inner := dig(payload, path), list) else entries
     if not isinstance(entries, list):

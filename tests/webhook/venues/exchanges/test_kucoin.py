@@ -90,8 +90,10 @@ class KuCoin:
                 a_contract("XBTUSDTM", "USDT", "USDT"),
                 a_contract("XBTUSDM", "USD", "XBT", multiplier=-1, isInverse=True),
             ]),
-            "GET /api/v1/hf/orders/active/symbols": lambda _: data({"symbols": sorted({o["symbol"] for o in self.spot})}),
-            "GET /api/v1/hf/orders/active": lambda asked: data([o for o in self.spot if o["symbol"] == asked["symbol"]]),
+            "GET /api/v1/hf/orders/active/symbols": lambda _: data({"symbols": [one["symbol"] for one in self.spot]}),
+            "GET /api/v1/hf/orders/active": lambda asked: data(
+                [one for one in self.spot if one["symbol"] == asked["symbol"]]
+            ),
             "GET /api/v1/stop-order": lambda asked: items(self.stops if asked["tradeType"] == "TRADE" else [], asked),
             "GET /api/v3/oco/orders": lambda asked: items(self.oco, asked),
             "GET /api/v3/hf/margin/order/active/symbols": lambda asked: data(
@@ -146,7 +148,11 @@ def test_spot_is_read_by_the_symbols_that_have_orders_and_oco_pairs_too(tmp_path
         assert read.coverage.contains(venue.order_books(None), None), read.problems
         orders = {one.order_id: one for one in read.orders}
         assert (orders["s5"].quantity, orders["s5"].client_order_id) == (None, "mm5")
-        assert (orders["7"].symbol, orders["7"].quantity, orders["7"].remaining) == (BTC, Decimal("0.1"), Decimal("0.06"))
+        assert (orders["7"].symbol, orders["7"].quantity, orders["7"].remaining) == (
+            BTC,
+            Decimal("0.1"),
+            Decimal("0.06"),
+        )
         assert (orders["8"].symbol, orders["9"].protective) == (COIN, True)
 
 

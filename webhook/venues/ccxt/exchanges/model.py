@@ -32,14 +32,15 @@ class LastRow:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The answer names the next page itself."""
+    """The answer names the next page itself; ``more``: and whether there is one."""
 
     param: str
     path: Path
+    more: Path = ()
 
     def after(self, payload: Any, rows: Sequence[Any], seen: int, page: int) -> Params | None:  # noqa: ARG002
         """What to ask for after this page; None: there is no more."""
-        value = dig(payload, self.path)
+        value = None if self.more and not dig(payload, self.more) else dig(payload, self.path)
         return {self.param: value} if value not in (None, "", 0, "0", "-1") else None
 
 
