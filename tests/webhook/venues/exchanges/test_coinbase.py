@@ -56,7 +56,7 @@ def test_every_page_of_every_living_status_is_read(tmp_path, account):
         read = venue.open_orders(None, 5.0)
         assert len(read.orders) == 131
         assert read.coverage.contains(venue.order_books(None), None), read.problems
-        assert read.orders[0].client_order_id == "mm-btc_0"
+        assert {one.client_order_id for one in read.orders} >= {"mm-btc_0", "mm-btc_129", "mm-btc_900"}
         assert [asked.get("cursor") for asked in server.to(ORDERS, order_status="OPEN")] == [None, "100"]
         assert server.to(ORDERS, order_status="PENDING")
 
