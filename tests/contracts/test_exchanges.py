@@ -35,7 +35,7 @@ def listings(exchange: Exchange) -> Iterator[Listing]:
     for held in exchange.positions:
         yield from held.account
     yield from exchange.lookup.values()
-    yield from (listing for listing, _ in exchange.lists.values())
+    yield from (values.listing for values in exchange.lists.values())
 
 
 def requests(exchange: Exchange) -> Iterator[Request]:

@@ -54,8 +54,9 @@ class Canceller:
     def __init__(self, reader: Reader, tally: Tally, sent: Callable[[], None], deadline: float) -> None:
         """*deadline* is loop time; *sent* is called when the first cancel request is on the wire."""
         self._reader = reader
-        self._connection = reader.connection
-        self._client = reader.connection.exchange
+        self._lists = reader.lists
+        self._connection = reader.lists.connection
+        self._client = reader.lists.connection.exchange
         self._tally = tally
         self._deadline = deadline
         self._told = False
@@ -68,7 +69,7 @@ class Canceller:
         """Cancel all orders in *symbols*; None: in the configured ones at once, and in whatever else a read shows."""
         books = self._reader.books
         if symbols is not None:
-            await self._symbols(self._reader.markets.unified(symbols), books)
+            await self._symbols(self._lists.markets.unified(symbols), books)
             return
         at_once = [book for book in books if book.cancel_account]
         by_symbol = [book for book in books if book.cancel_symbol and not book.cancel_account]
@@ -109,7 +110,7 @@ class Canceller:
         """Everything in these books; what the exchange refuses to cancel so is read and cancelled order by order."""
         pairs = [(book, request) for book in books for request in book.cancel_account]
         errors = await asyncio.gather(
-            *(self._request(f"cancel all ({book.name})", request, self._reader.common) for book, request in pairs)
+            *(self._request(f"cancel all ({book.name})", request, self._lists.common) for book, request in pairs)
         )
         told = zip(pairs, errors, strict=True)
         refused = {book.name: book for (book, _), error in told if error is not None and error.permanent}
@@ -132,9 +133,9 @@ class Canceller:
 
     async def _symbol(self, book: Book, symbol: str) -> bool:
         """Cancel all of one symbol in one book; False when the exchange cannot do that."""
-        await self._reader.know(symbol, self._deadline)
+        await self._lists.know(symbol, self._deadline)
         try:
-            values = self._reader.values(symbol)
+            values = self._lists.values(symbol)
         except AndonError as error:
             self._tally.requests += 1
             self._note(error)
@@ -186,8 +187,8 @@ class Canceller:
 
     async def _by_id(self, book: Book, symbol: str, orders: Sequence[OpenOrder], extra: Mapping[str, Any]) -> None:
         try:
-            await self._reader.know(symbol, self._deadline)
-            values = {**self._reader.values(symbol), **extra}
+            await self._lists.know(symbol, self._deadline)
+            values = {**self._lists.values(symbol), **extra}
         except AndonError as error:
             self._tally.requests += len(orders)
             for _ in orders:
@@ -235,7 +236,7 @@ class Canceller:
             names = _UNIFIED[request.method]
             rest = {key: value for key, value in body.items() if key not in names}
             return await self._try(what, lambda: method(*(body.get(name) for name in names), rest))
-        return await self._try(what, lambda: method(body), lambda payload: _refused_in(payload, self._reader.exchange))
+        return await self._try(what, lambda: method(body), lambda payload: _refused_in(payload, self._lists.exchange))
 
     async def _try(
         self,
@@ -305,6 +306,15 @@ def _refused_in(payload: Any, exchange: Exchange) -> int:
     """How many entries of an answer are refusals other than "no such order"; several exchanges mix them in."""
     failed = dig(payload, ("data", "failureList"))
     entries = failed if failed is not None else payload
+    if isinstance(results := dig(payload, ("results",)), list):
+        # Coinbase tells success order by order, and a reason in words.
+        return sum(
+            1
+            for entry in results
+            if isinstance(entry, Mapping)
+            and entry.get("success") is False
+            and str(entry.get("failure_reason")) not in exchange.gone
+        )
     for path in (("data",), ("result", "list"), ("retExtInfo", "list")):
         entries = inner if isinstance(inner := dig(payload, path), list) else entries
     if not isinstance(entries, list):

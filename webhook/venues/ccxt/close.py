@@ -8,17 +8,20 @@ from webhook.actions.port import Fill, ReduceOrder, Side
 from webhook.errors import PermanentError, TemporaryError, UnknownOutcomeError
 from webhook.venues.ccxt.exchanges.model import dig
 from webhook.venues.ccxt.parse import decimal, step, whole
+from webhook.venues.ccxt.quote import Quotes
 from webhook.venues.ccxt.read import Reader
 
 
 class Reducer:
     """Sends reduce-only limit IOC orders."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, quotes: Quotes) -> None:
         self._reader = reader
-        self._connection = reader.connection
-        self._exchange = reader.exchange
-        self._client = reader.connection.exchange
+        self._quotes = quotes
+        self._lists = reader.lists
+        self._connection = reader.lists.connection
+        self._exchange = reader.lists.exchange
+        self._client = reader.lists.connection.exchange
 
     async def reduce(self, order: ReduceOrder, deadline: float) -> Fill:
         """Send *order*, unless one with its client order id is known to the venue; then that one's fill is returned.
@@ -26,7 +29,7 @@ class Reducer:
         A venue refuses a client order id twice only while the first order is open, which an IOC order never is: so
         a resend after an unknown outcome, or after a restart, must look first.
         """
-        market = await self._reader.market(order.symbol, deadline)
+        market = await self._quotes.market(order.symbol, deadline)
         client_order_id = self._exchange.client_ids.of(order.client_order_id)
         if (known := await self._lookup(order, client_order_id, deadline)) is not None:
             return known
@@ -72,7 +75,7 @@ class Reducer:
     def _sized(self, order: ReduceOrder, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
         """Quantity (in the exchange's amounts) and price, rounded to what it takes and towards less risk."""
         digits = self._client.precisionMode
-        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
+        unit = self._lists.markets.unit(order.symbol, order.limit_price) or Decimal(1)
         amount = order.quantity / unit
         quantity = whole(amount, step(market["precision"].get("amount"), digits, amount), up=False)
         tick = step(market["precision"].get("price"), digits, order.limit_price)
@@ -106,14 +109,14 @@ class Reducer:
 
         An exchange that cannot look one up by our id says so by a refusal: then ``reduceOnly`` alone protects.
         """
-        market = self._reader.markets.market(order.symbol)
-        for product in self._reader.markets.products_of(order.symbol) or ():
+        market = self._lists.markets.market(order.symbol)
+        for product in self._lists.markets.products_of(order.symbol) or ():
             listing = self._exchange.lookup.get(product.name)
             if listing is None:
                 continue
-            values = {**self._reader.values(order.symbol), "$client": client_order_id}
+            values = {**self._lists.values(order.symbol), "$client": client_order_id}
             try:
-                row = await self._reader.one(f"order {client_order_id}", listing, values, deadline)
+                row = await self._lists.one(f"order {client_order_id}", listing, values, deadline)
             except PermanentError:
                 continue
             except TemporaryError as error:
@@ -127,6 +130,6 @@ class Reducer:
         return None
 
     def _fill(self, order: ReduceOrder, raw: Mapping[str, Any]) -> Fill:
-        unit = self._reader.markets.unit(order.symbol, order.limit_price) or Decimal(1)
+        unit = self._lists.markets.unit(order.symbol, order.limit_price) or Decimal(1)
         filled = (decimal(raw.get("filled")) or Decimal(0)) * unit
         return Fill(str(raw.get("id")), filled, decimal(raw.get("average")) if filled else None)

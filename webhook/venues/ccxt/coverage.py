@@ -1,6 +1,7 @@
 """What an account may hold, and whether reads can cover all of it: said by check-config, and by every verdict."""
 
 from collections.abc import Collection
+from typing import Any
 
 from webhook.errors import PermanentError
 from webhook.venues.ccxt.exchanges import CATALOGUE
@@ -38,8 +39,15 @@ def gap(exchange: Exchange, options: Options, products: Collection[Product], *, 
     return None
 
 
-def unlisted(exchange: Exchange, options: Options, products: Collection[Product], markets: Markets) -> str | None:
-    """Why the markets that the exchange lists now are more than is read; None when they are not."""
+def unlisted(
+    exchange: Exchange, options: Options, products: Collection[Product], markets: Markets, client: Any
+) -> str | None:
+    """Why what is found out at run time is more than is read; None when it is not.
+
+    *client*: ccxt's object, in whose options the kind of account stands.
+    """
+    if exchange.mode is not None and client.options.get(exchange.mode[0]) is not exchange.mode[1]:
+        return f"the account is not known to be one of those whose order books are established ({exchange.mode[0]})"
     if not options.products and len(products) == len(exchange.products) and markets.strangers:
         return f"{markets.strangers[0]} belongs to no product that is known"
     return markets.gap(products)

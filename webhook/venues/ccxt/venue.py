@@ -33,8 +33,10 @@ from webhook.venues.ccxt.cancel import Canceller, Tally
 from webhook.venues.ccxt.close import Reducer
 from webhook.venues.ccxt.connection import PREPARE_TIMEOUT_MS, Connection, note_answer
 from webhook.venues.ccxt.exchanges.model import Exchange, Product
+from webhook.venues.ccxt.lists import Lists
 from webhook.venues.ccxt.markets import Markets
 from webhook.venues.ccxt.options import CREDENTIAL_FIELDS, Options
+from webhook.venues.ccxt.quote import Quotes
 from webhook.venues.ccxt.read import Reader
 
 T = TypeVar("T")
@@ -74,8 +76,10 @@ class CcxtVenue:
             name, client, request_timeout=options.request_timeout_seconds, secrets=secrets, tls=_tls(options)
         )
         self._markets = Markets(exchange, products, options.market_ids, options.symbols)
-        self._reader = Reader(self._connection, exchange, self._markets, products=products, configured=options.symbols)
-        self._reducer = Reducer(self._reader)
+        self._lists = Lists(self._connection, exchange, self._markets)
+        self._reader = Reader(self._lists, products=products, configured=options.symbols)
+        self._quotes = Quotes(self._lists)
+        self._reducer = Reducer(self._reader, self._quotes)
         self._thread = LoopThread(name)
         self._thread.run(self._open(), 5.0)
 
@@ -103,7 +107,7 @@ class CcxtVenue:
         products = self._reach(symbols)
         if products is None or coverage.gap(self._exchange, self._options, products, account_wide=symbols is None):
             return None
-        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+        if coverage.unlisted(self._exchange, self._options, products, self._markets, self._client):
             return None
         names = {product.name for product in products}
         return frozenset(book.name for book in self._reader.books if names & set(book.products))
@@ -113,7 +117,7 @@ class CcxtVenue:
         products = self._reach(symbols)
         if products is None or not self._exchange.known or self._exchange.refuses & set(self._options.options):
             return None
-        if coverage.unlisted(self._exchange, self._options, products, self._markets):
+        if coverage.unlisted(self._exchange, self._options, products, self._markets, self._client):
             return None
         held = [product.name for product in products if product.holdings != "none"]
         read = {book.product for book in self._reader.position_books}
@@ -147,7 +151,7 @@ class CcxtVenue:
 
     def quote(self, symbol: str, depth_band: Decimal, timeout: float) -> Quote:
         """Read the book of *symbol*."""
-        return self._run(lambda deadline: self._reader.quote(symbol, depth_band, deadline), timeout)
+        return self._run(lambda deadline: self._quotes.quote(symbol, depth_band, deadline), timeout)
 
     def reduce(self, order: ReduceOrder, timeout: float) -> Fill:
         """Send one reduce-only limit IOC order; one that was sent before is looked up instead."""
@@ -205,7 +209,7 @@ class CcxtVenue:
 
     async def _prepare(self, deadline: float) -> None:
         await self._connection.learn_clock(deadline)
-        await self._reader.load(deadline)
+        await self._lists.load(deadline)
         await self._warm_up(deadline)
         for method in self._exchange.prepare:
             # ccxt would make these calls when it is first asked for something: better now than in a kill.
@@ -220,7 +224,7 @@ class CcxtVenue:
 
     async def _ping(self, deadline: float) -> float:
         for symbol in self._options.symbols[:1]:
-            await self._reader.know(symbol, deadline)
+            await self._lists.know(symbol, deadline)
         started = self._clock.monotonic()
         await self._reader.ping(deadline)
         return self._clock.monotonic() - started

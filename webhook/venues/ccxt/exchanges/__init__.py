@@ -9,11 +9,14 @@ from webhook.venues.ccxt.exchanges import (
     binanceusdm,
     bitget,
     bybit,
+    coinbase,
     deribit,
     gate,
     hyperliquid,
     kraken,
     krakenfutures,
+    kucoin,
+    kucoinfutures,
     okx,
 )
 from webhook.venues.ccxt.exchanges.model import Book, Exchange, Listing, PositionBook, Product, Request
@@ -26,11 +29,14 @@ CATALOGUE: Mapping[str, Exchange] = {
         binanceusdm.EXCHANGE,
         bitget.EXCHANGE,
         bybit.EXCHANGE,
+        coinbase.EXCHANGE,
         deribit.EXCHANGE,
         gate.EXCHANGE,
         hyperliquid.EXCHANGE,
         kraken.EXCHANGE,
         krakenfutures.EXCHANGE,
+        kucoin.EXCHANGE,
+        kucoinfutures.EXCHANGE,
         okx.EXCHANGE,
     )
 }

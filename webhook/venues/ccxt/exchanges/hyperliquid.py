@@ -5,9 +5,16 @@ request is a POST to one address, told apart by ``type``: a parameter of ccxt by
 with 422.  There is no cancel-all, and a cancel names the asset by its number, which only the loaded markets tell.
 """
 
-from webhook.venues.ccxt.exchanges.model import Book, ClientIds, Exchange, Listing, PositionBook, Product, Request
-
-_DEXES = Listing("publicPostInfo", {"type": "perpDexs"})
+from webhook.venues.ccxt.exchanges.model import (
+    Book,
+    ClientIds,
+    Exchange,
+    Listing,
+    PositionBook,
+    Product,
+    Request,
+    Values,
+)
 
 EXCHANGE = Exchange(
     name="hyperliquid",
@@ -52,5 +59,6 @@ EXCHANGE = Exchange(
             "publicPostInfo", {"type": "orderStatus", "user": "$wallet", "oid": "$client"}, rows=("order",)
         ),
     },
-    lists={"$dex": (_DEXES, ("name",))},
+    # The first of the list is null: its own exchange, which has no name.
+    lists={"$dex": Values(Listing("publicPostInfo", {"type": "perpDexs"}), ("name",), ("",))},
 )

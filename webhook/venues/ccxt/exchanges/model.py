@@ -32,14 +32,15 @@ class LastRow:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The answer names the next page itself."""
+    """The answer names the next page itself; ``more``: and whether there is one."""
 
     param: str
     path: Path
+    more: Path = ()
 
     def after(self, payload: Any, rows: Sequence[Any], seen: int, page: int) -> Params | None:  # noqa: ARG002
         """What to ask for after this page; None: there is no more."""
-        value = dig(payload, self.path)
+        value = None if self.more and not dig(payload, self.more) else dig(payload, self.path)
         return {self.param: value} if value not in (None, "", 0, "0", "-1") else None
 
 
@@ -88,6 +89,19 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """What stands for a placeholder, once for each entry of a list that the exchange gives.
+
+    ``path``: to the value in an entry (empty: the entry itself).  ``fallback``: what is read when the list was never
+    seen: enough for cancelling, not for a verdict.
+    """
+
+    listing: Listing
+    path: Path = ()
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A kind of market that an account can trade, with books of its own.
 
@@ -126,7 +140,8 @@ class Book:
     ``market`` is the path to the market's name in a row.  ``parse`` is ccxt's name of the method that reads a row
     (empty: the rows are ccxt's orders already).
     ``trigger``: its orders wait for a price.  ``remember``: placeholders that a cancel needs, each with the path to its
-    value in the row of the order.
+    value in the row of the order.  ``sideless``: its rows have neither side nor quantity (an OCO pair).  ``closed``: a
+    field, and its values in the rows that are not open orders.
     """
 
     name: str
@@ -142,6 +157,8 @@ class Book:
     parse: str = "parse_order"
     trigger: bool = False
     remember: Mapping[str, Path] = field(default_factory=dict)
+    sideless: bool = False
+    closed: tuple[str, frozenset[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +208,7 @@ class Exchange:
     options of ccxt under which nothing here is true.  ``prepare``: ccxt's methods (without arguments) that are called
     before the first kill, because they would else be called in it.
 
+    ``mode``: one of ccxt's options that `prepare` learns, and the value under which alone all this is true.
     ``silenced``: methods of ccxt's that are made to do nothing, because they sign what nobody asked for.
 
     ``client_id``: paths to the client order id in a row where ccxt does not show it.  ``names``: fields of a market, in
@@ -203,7 +221,7 @@ class Exchange:
     reduce-only order; ``hedged``: those of the side of a position in hedge mode; ``margin_mode``: the order has to name
     that of the position.  ``lookup``: finds an order by ``$client``.  ``largest``: paths in a market's ``info`` to the
     largest limit order.  ``depth``: how many price levels to ask for.  ``gone``: its codes for "no such order".
-    ``lists``: values of a placeholder that the exchange itself lists, each with the path to one in a row.
+    ``lists``: placeholders whose values the exchange itself lists.
     """
 
     name: str
@@ -213,6 +231,7 @@ class Exchange:
     options: Params = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     prepare: tuple[str, ...] = ()
+    mode: tuple[str, Any] | None = None
     silenced: tuple[str, ...] = ()
     client_ids: ClientIds = ClientIds()
     client_id: tuple[Path, ...] = ()
@@ -233,7 +252,7 @@ class Exchange:
     largest: tuple[Path, ...] = ()
     depth: int | None = None
     gone: frozenset[str] = frozenset()
-    lists: Mapping[str, tuple[Listing, Path]] = field(default_factory=dict)
+    lists: Mapping[str, Values] = field(default_factory=dict)
     known: bool = True
     """False for an exchange without a file: cancelled as well as ccxt can, never verified."""
 
@@ -281,6 +300,12 @@ def rows_at(payload: Any, path: Path) -> list[dict[str, Any]] | None:
     if not isinstance(value, list) or not all(row is None or isinstance(row, Mapping) for row in value):
         return None
     return [dict(row or {}) for row in value]
+
+
+def entries_at(payload: Any, path: Path) -> list[Any] | None:
+    """The entries of the list at *path*, whatever they are; None when there is no list there."""
+    value = dig(payload, path)
+    return value if isinstance(value, list) else None
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
