@@ -6,10 +6,10 @@ import time
 import pytest
 
 from exporters import settings as config
-from exporters.catalog import EXPORTERS
-from exporters.catalogue import tables
+from exporters.catalogue import EXPORTERS
 from exporters.market_data import exporter as market_data
 from exporters.market_data.settings import Measure
+from exporters.reference import tables
 from exporters.scrape import Scrape
 from exporters.series import Series
 from exporters.serve import Exporter
@@ -30,9 +30,9 @@ EVERY: list[Series] = list({each.name: each for entry in EXPORTERS.values() for 
 
 
 def test_the_page_is_what_the_program_prints():
-    """After a change: python -m exporters --catalogue, below the marker."""
-    _, _, catalogue = PAGE.read_text().partition("<!-- catalogue -->\n")
-    assert catalogue == tables()
+    """After a change: python -m exporters --reference, below the marker."""
+    _, _, reference = PAGE.read_text().partition("<!-- reference -->\n")
+    assert reference == tables()
 
 
 @pytest.mark.parametrize("series", EVERY, ids=lambda series: series.name)
