@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.trading import snapshot
+from exporters.trading.apply import apply
+from exporters.trading.equity.book import EquityOptions
 from exporters.trading.events import parse
-from exporters.trading.intake import Intake
-from exporters.trading.snapshot import TailMark
-from exporters.trading.state import Limits, State, apply
-from exporters.trading.store import StateFile
+from exporters.trading.intake.intake import Intake, TailMark
+from exporters.trading.state import Options, State
+from exporters.trading.state_file import StateFile
 from tests.exporters.lines import NOON, TYPES, line, shown, state_after
 
 COUNTED = ("_total{", "_seconds_count{", "_seconds_sum{", "_seconds_bucket{", "_ratio_bucket{")
@@ -23,7 +24,7 @@ def without_counts(seen):
 
 
 def restored(state):
-    fresh = State(state.limits, state.day_starts_at)
+    fresh = state.fresh(0.0)
     snapshot.restore(fresh, json.loads(json.dumps(snapshot.dump(state, {}))))
     return fresh
 
@@ -84,7 +85,7 @@ def test_heartbeats_from_before_a_restart_are_held_back_for_ten_seconds(tmp_path
 
 def test_moving_the_start_of_the_day_keeps_the_day_under_way():
     state = state_after(line("equity", equity="1000"), line("equity", equity="900"))
-    fresh = State(Limits(), day_starts_at=6 * 3600)
+    fresh = State(Options(equity=EquityOptions(day_starts_at=6 * 3600)))
     snapshot.restore(fresh, json.loads(json.dumps(snapshot.dump(state, {}))))
     assert shown(fresh)["trading_daily_loss_ratio{sandbox,mm,mm-btc}"] == pytest.approx(0.1)
     assert shown(fresh, NOON + 18 * 3600)["trading_daily_loss_ratio{sandbox,mm,mm-btc}"] == 0
@@ -132,7 +133,7 @@ UNREADABLE = {
     "cut off": _saved()[:-20],
     "not JSON": b"hello",
     "a list": b"[]",
-    "of another version": _saved().replace(b'"version": 1', b'"version": 2'),
+    "of another version": _saved().replace(b'"version": 2', b'"version": 1'),
     "a section gone": _saved().replace(b'"books"', b'"boks"'),
     "a number that is none": _saved().replace(b'"1000"', b'"1o00"'),
     "a row too short": _saved().replace(b'"USDT", "1000"', b'"1000"'),
@@ -153,7 +154,7 @@ def test_an_unreadable_file_is_put_aside_and_the_exporter_starts_empty(tmp_path,
     assert (tmp_path / "state.json.unreadable").read_bytes() == content
     intake.feed([line("equity")], "http")
     store.save()
-    assert json.loads(path.read_bytes())["version"] == 1
+    assert json.loads(path.read_bytes())["version"] == 2
 
 
 def test_no_file_yet_is_no_failure(tmp_path):
