@@ -108,8 +108,7 @@ def _order_rejected(state: State, event: Event, _happened: float, received: floa
     key = (event.venue, event.account, event.strategy, event.symbol)
     instrument = state.instruments.get(key) or state.instrument(key)
     if instrument is not None:
-        code, rejected = state.code(body.code), instrument.counts.rejected
-        rejected[code] = rejected.get(code, 0) + 1
+        instrument.counts.reject(body.code)
     state.orders.ended(event.venue, event.account, body.client_order_id, None, event.time, received)
 
 

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from exporters.series import counter
 from exporters.trading.keys import IN_CURRENCY, INSTRUMENT, InstrumentKey
 
-_MAX_CURRENCIES: Final = 8
+_MAX_CURRENCIES: Final = 4
 _ZERO: Final = Decimal(0)
 
 FILLS: Final = counter("trading_fills_total", INSTRUMENT, "rest", "fills", "`fill` events", "Fills.")

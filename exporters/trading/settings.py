@@ -112,14 +112,15 @@ class ExpectedStrategy(Section):
 class TradingLimits(Section):
     """Upper bounds of memory and of a scrape's size; an event more than ``max_ahead`` seconds ahead is malformed.
 
-    Whoever raises ``strategies`` or ``engines`` raises ``sample_limit`` of the job ``trading-kill`` in prometheus.yml
-    too: a strategy has up to 12 samples there, and a scrape above the limit fails as a whole.
+    Whoever raises them raises ``sample_limit`` and ``body_size_limit`` of the jobs ``trading-kill`` and ``trading`` in
+    prometheus.yml too: a scrape above a limit fails as a whole. A strategy has up to 14 samples in the first and 130 in
+    the second, an instrument 34 in the second.
     """
 
     engines: int = Field(default=32, ge=1)
     sessions: int = Field(default=1_000, ge=1)
-    strategies: int = Field(default=500, ge=1)
-    instruments: int = Field(default=2_000, ge=1)
+    strategies: int = Field(default=250, ge=1)
+    instruments: int = Field(default=1_000, ge=1)
     open_orders: int = Field(default=20_000, ge=1)
     parents: int = Field(default=10_000, ge=1)
     max_ahead: float = Field(default=60.0, ge=0)

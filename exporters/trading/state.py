@@ -17,7 +17,7 @@ from exporters.trading.keys import Currencies, EquityKey, InstrumentKey, Strateg
 from exporters.trading.margin import Wallet, WalletKey
 from exporters.trading.orders.ledger import Ledger
 from exporters.trading.orders.rate import OrderRate
-from exporters.trading.orders.series import OTHER, Counts
+from exporters.trading.orders.series import Counts
 from exporters.trading.positions import Holding
 from exporters.trading.quality.series import Execution, Quality
 from exporters.trading.quality.slippage import Cost
@@ -27,7 +27,6 @@ from exporters.trading.risk.estimates import RiskOptions
 from exporters.trading.risk.marks import Marks
 from exporters.trading.risk.present import Present
 
-_MAX_CODES: Final = 32
 _ONE: Final = Decimal(1)
 
 
@@ -41,8 +40,8 @@ class Limits:
 
     engines: int = 32
     sessions: int = 1_000
-    strategies: int = 500
-    instruments: int = 2_000
+    strategies: int = 250
+    instruments: int = 1_000
     open_orders: int = 20_000
     parents: int = 10_000
     max_ahead: float = 60.0
@@ -109,7 +108,6 @@ class State:
         self.orders = Ledger(options.limits.open_orders, options.limits.parents)
         self.expected = list(options.expected)
         self.retired = Retired()
-        self.codes: set[str] = {OTHER}
         self.dropped = dict.fromkeys(("engines", "sessions", "strategies", "instruments", "currencies"), 0)
         self._money: set[EquityKey] = set()
         for each in self.expected:  # first of all, so that there is room for them
@@ -129,7 +127,7 @@ class State:
                 instrument.counts.parented = True
                 instrument.strategy.execution.slippage.costs.setdefault(instrument.fills.currency, Cost())
                 for code in codes:
-                    instrument.counts.rejected.setdefault(self.code(code), 0)
+                    instrument.counts.rejected.setdefault(code, 0)
 
     def instrument(self, key: InstrumentKey) -> Instrument | None:
         """The instrument, made when it is new; ``None`` when there is no room for another."""
@@ -175,14 +173,6 @@ class State:
                 return False
             self._money.add(key)
         return True
-
-    def code(self, code: str) -> str:
-        """The reject code, or ``other`` when there are too many of them."""
-        if code not in self.codes:
-            if len(self.codes) >= _MAX_CODES:
-                return OTHER
-            self.codes.add(code)
-        return code
 
     def held(self) -> Iterator[tuple[InstrumentKey, Holding]]:
         """The positions, closed ones with a quantity of 0."""

@@ -15,6 +15,7 @@ from exporters.trading.orders.ledger import Ledger
 from exporters.trading.orders.rate import OrderRate
 
 OTHER: Final = "other"
+_MAX_CODES: Final = 8
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
 
@@ -34,6 +35,12 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=lambda: {OTHER: 0})
     cancelled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INITIATORS, 0))
     parented: bool = False
+
+    def reject(self, code: str) -> None:
+        """The venue refused one; a code for which there is no room counts as ``other``."""
+        if code not in self.rejected and len(self.rejected) >= _MAX_CODES:
+            code = OTHER
+        self.rejected[code] = self.rejected.get(code, 0) + 1
 
 
 ORDERS_SENT: Final = counter(
@@ -79,7 +86,7 @@ REJECTED: Final = counter(
     "rest",
     "orders",
     "`order_rejected` events",
-    "Orders the venue refused; at most 32 codes, what is beyond counts as `other`.",
+    "Orders the venue refused; at most 8 codes each, what is beyond counts as `other`.",
 )
 CANCELS_SENT: Final = counter(
     "trading_cancels_sent_total",

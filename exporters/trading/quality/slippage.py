@@ -8,7 +8,7 @@ from exporters.buckets import Buckets
 
 _STEPS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
 RATIOS: Final = (*(-step for step in reversed(_STEPS)), 0.0, *_STEPS)
-_MAX_CURRENCIES: Final = 8
+_MAX_CURRENCIES: Final = 4
 _ZERO: Final = Decimal(0)
 
 

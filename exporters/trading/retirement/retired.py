@@ -13,7 +13,7 @@ from exporters.trading.keys import BOOK, StrategyKey
 PATH: Final = "/api/v1/strategies/retire"
 # Prometheus remembers for an hour whom it saw; whoever left must be known as gone for longer than that.
 _SHOWN_SECONDS: Final = 7_200.0
-_MOST: Final = 500
+_MOST: Final = 250
 
 RETIRED: Final = gauge(
     "trading_strategy_retired_timestamp_seconds",
