@@ -49,6 +49,18 @@ class Engine:
     pulse: Pulse | None = None
     strategies: dict[str, Pulse] = field(default_factory=dict)
 
+    @property
+    def gone(self) -> bool:
+        """It and all of its strategies ended in order, as far as they say anything of themselves."""
+        pulses = [*self.strategies.values(), *([] if self.pulse is None else [self.pulse])]
+        return bool(pulses) and all(pulse.gone for pulse in pulses)
+
+    def forget(self, strategy: str) -> None:
+        """Drop the heartbeat of a strategy; with the last one the engine itself is missed no more."""
+        self.strategies.pop(strategy, None)
+        if not self.strategies:
+            self.pulse, self.last_event = None, 0.0
+
     def dump(self) -> dict[str, Any]:
         """As plain JSON, without the counts."""
         return {
@@ -160,7 +172,7 @@ LAG: Final = gauge(
     "rest",
     "seconds",
     "any event",
-    "Now less the time of the engine's last event.",
+    "Now less the time of the engine's last event; absent when it ended in order.",
 )
 SERIES: Final = (
     ENGINE_HEARTBEAT,
@@ -222,7 +234,9 @@ def events(engines: Mapping[str, Engine], now: float) -> Iterator[Metric]:
     known = engines.items()
     yield EVENTS.family(((name, kind), n) for name, engine in known for kind, n in engine.counts.items())
     yield MISSING.family(((name,), engine.missing) for name, engine in known)
-    yield LAG.family(((name,), now - engine.last_event) for name, engine in known if engine.last_event)
+    yield LAG.family(
+        ((name,), now - engine.last_event) for name, engine in known if engine.last_event and not engine.gone
+    )
 
 
 def _pulses(engines: Mapping[str, Engine]) -> Iterator[tuple[tuple[str, str], Pulse]]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from time import monotonic
 
 from sandbox.engine.desk import Desk
-from sandbox.engine.events import Reporter
+from sandbox.engine.events import STOPPED, Reporter
 from sandbox.engine.exchange import AccountReading, Exchange, Failure, VenueError
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
@@ -152,6 +152,10 @@ class Trader:
     def heartbeat(self) -> None:
         """Say that it is alive."""
         self._reporter.heartbeat(self.gate.state.value, self._started_at, len(self.desk.ledger))
+
+    def stopped(self) -> None:
+        """Say that it has ended, and how many orders it leaves."""
+        self._reporter.heartbeat(STOPPED, self._started_at, len(self.desk.ledger))
 
     async def _patiently(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until it works; the venue's failures cost time, never the trader."""

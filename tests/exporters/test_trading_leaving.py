@@ -168,6 +168,27 @@ def test_one_that_left_orders_or_does_not_say_is_missed(orders):
     assert GONE not in seen
 
 
+LAG = "trading_events_lag_seconds{sandbox-engine}"
+
+
+def test_an_engine_that_ended_in_order_with_all_its_strategies_is_not_late():
+    end = {"state": "stopped", "open_orders": 0}
+    lines = [*everything(), line("heartbeat", strategy="other"), line("heartbeat", strategy=None)]
+    lines += [line("heartbeat", **end), line("heartbeat", strategy="other", **end)]
+    assert LAG in shown(state_after(*lines)), "it says itself that it runs"
+    assert LAG not in shown(state_after(*lines, line("heartbeat", strategy=None, **end)))
+
+
+def test_an_engine_whose_last_strategy_was_retired_is_not_late():
+    intake = an_intake(*everything(), line("heartbeat", strategy="other"))
+    retire(intake)
+    assert LAG in shown(intake.state)
+    retire(intake, strategy="other")
+    assert LAG not in shown(intake.state)
+    intake.feed([line("heartbeat", time=NOON + 5)], "http")
+    assert LAG in shown(intake.state)
+
+
 def test_one_that_starts_again_is_there_again():
     state = state_after(line("heartbeat", state="stopped", open_orders=0))
     apply(state, parse(line("heartbeat", session="next", time=NOON + 5)), NOON + 5)

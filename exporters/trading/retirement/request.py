@@ -65,7 +65,7 @@ class Retirements:
                     engines = [name for name, engine in state.engines.items() if asked.strategy in engine.strategies]
             for name in engines:
                 if name in state.engines:
-                    state.engines[name].strategies.pop(asked.strategy, None)
+                    state.engines[name].forget(asked.strategy)
                 state.retired.add_heartbeat((name, asked.strategy), now)
             self._intake.version += 1
         persisted = None if self._save is None else self._save()
