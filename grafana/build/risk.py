@@ -226,15 +226,13 @@ def _value_at_risk() -> tuple[AnyPanel, ...]:
             minimum=0,
             width=8,
         ),
-        lines(
+        bars(
             "Losses beyond the value at risk at $confidence",
-            "Share of the intervals of the last day that lost more than was said before them; a good estimate has a"
+            "Share of the intervals in the time shown that lost more than was said before them; a good estimate has a"
             " share of 1 less the confidence.",
             "percentunit",
-            Query(_exceptions(), "{{strategy}} {{basis}} {{method}}"),
-            minimum=0,
-            width=24,
-            height=6,
+            Query(_exceptions(), "{{strategy}} {{basis}} {{method}}", instant=True),
+            full=None,
         ),
     )
 
@@ -244,8 +242,8 @@ def _exceptions() -> str:
     where = f'{STRATEGIES}, confidence="$confidence"'
     by = "sum by (strategy, basis, method)"
     return (
-        f"{by} (increase(risk_value_at_risk_exceptions_total{{{where}}}[1d]))"
-        f" / ({by} (increase(risk_value_at_risk_tests_total{{{where}}}[1d])) > 0)"
+        f"{by} (increase(risk_value_at_risk_exceptions_total{{{where}}}[$__range]))"
+        f" / ({by} (increase(risk_value_at_risk_tests_total{{{where}}}[$__range])) > 0)"
     )
 
 

@@ -191,7 +191,7 @@ def _fills() -> tuple[AnyPanel, ...]:
                 f" - {rate('trading_slippage_gain_total', 'strategy, currency', STRATEGIES)}",
                 "{{strategy}}, {{currency}}/s",
             ),
-            width=8,
+            width=6,
         ),
         lines(
             "Traded notional",
@@ -199,7 +199,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             "short",
             Query(rate("trading_traded_notional_total", "strategy, currency", ORDERS), "{{strategy}}, {{currency}}/s"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Fees",
@@ -207,7 +207,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             "short",
             Query(rate("trading_fees_total", "strategy, currency", ORDERS), "{{strategy}}, {{currency}}/s"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Inventory turnover",
@@ -217,7 +217,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             Query(f"min(strategy:trading_inventory_turnover_limit:ratio{{{STRATEGIES}}})", "limit"),
             dashed="/^limit/",
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Positions",
