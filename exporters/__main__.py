@@ -1,4 +1,4 @@
-"""``python -m exporters NAME``: start one exporter, or check the configuration, or print the catalogue of series."""
+"""``python -m exporters NAME``: start one exporter; or check the configuration, or print the series it may serve."""
 
 import argparse
 import asyncio
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from exporters import logs
-from exporters.catalog import EXPORTERS
-from exporters.catalogue import tables
+from exporters.catalogue import EXPORTERS
+from exporters.reference import tables
 from exporters.serve import serve
 from exporters.settings import ConfigError, load
 
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="read the configuration, say what is wrong with it, and stop"
     )
-    parser.add_argument("--catalogue", action="store_true", help="print the tables of docs/metrics.md and stop")
+    parser.add_argument("--reference", action="store_true", help="print the tables of docs/metrics.md and stop")
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     options = parser.parse_args(arguments)
-    if options.catalogue:
+    if options.reference:
         sys.stdout.write(tables())
         return 0
     try:

@@ -1,24 +1,33 @@
-"""The tables of docs/metrics.md, written from the declarations, so that the page says what the program does."""
+"""The exporters there are: one line each."""
 
-from exporters.catalog import EXPORTERS
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from exporters.anomaly import exporter as anomaly
+from exporters.market_data import exporter as market_data
+from exporters.scrape import GUARD_SERIES
 from exporters.series import Series
+from exporters.serve import Exporter
+from exporters.settings import Listen, Settings
+from exporters.system import exporter as system
+from exporters.trading import exporter as trading
 
 
-def tables() -> str:
-    """One Markdown table for each exporter and each of its two sets."""
-    found = []
-    for name, entry in EXPORTERS.items():
-        for subset in ("kill", "rest"):
-            found.append(f"### {name}: `/metrics?set={subset}`\n")
-            found.append(
-                "| series | type | labels | unit | definition | source |\n| --- | --- | --- | --- | --- | --- |"
-            )
-            found.extend(_row(each) for each in entry.series if each.subset == subset)
-            found.append("")
-    return "\n".join(found)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How to build one exporter, where it listens, and every series it may serve, besides prometheus-client's own."""
+
+    build: Callable[[Settings], Exporter]
+    listen: Callable[[Settings], Listen]
+    series: Sequence[Series]
 
 
-def _row(series: Series) -> str:
-    labels = ", ".join(f"`{label}`" for label in series.labels)
-    cells = (f"`{series.name}`", series.kind, labels, series.unit, series.help, series.source)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+EXPORTERS: Final[dict[str, Entry]] = {
+    "system": Entry(lambda s: system.build(s.system), lambda s: s.system.listen, (*system.SERIES, *GUARD_SERIES)),
+    "market-data": Entry(
+        lambda s: market_data.build(s.market_data), lambda s: s.market_data.listen, (*market_data.SERIES, *GUARD_SERIES)
+    ),
+    "trading": Entry(lambda s: trading.build(s.trading), lambda s: s.trading.listen, (*trading.SERIES, *GUARD_SERIES)),
+    "anomaly": Entry(lambda s: anomaly.build(s.anomaly), lambda s: s.anomaly.listen, (*anomaly.SERIES, *GUARD_SERIES)),
+}

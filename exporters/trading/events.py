@@ -9,20 +9,23 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-MAX_TEXT: Final = 128
+MAX_TEXT: Final = 128  # bytes: what Prometheus counts when it bounds the length of a label
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?").fullmatch
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
 ).fullmatch
+_SCALE: Final[dict[int, int]] = {digits: 10**digits for digits in range(1, 10)}
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,32}").fullmatch
 _ZERO: Final = Decimal(0)
 
 INITIATORS: Final = ("engine", "venue", "kill")
-STATES: Final = ("running", "reduce_only", "paused")
+STOPPED: Final = "stopped"
+STATES: Final = ("running", "reduce_only", "paused", STOPPED)
 
 
 class EventError(ValueError):
@@ -116,6 +119,14 @@ class Equity(NamedTuple):
     maintenance_margin: Decimal | None
 
 
+class Margin(NamedTuple):
+    """What one wallet of an account has, and must have."""
+
+    currency: str
+    margin_balance: Decimal
+    maintenance_margin: Decimal
+
+
 class Heartbeat(NamedTuple):
     """A strategy, or with an empty strategy the engine, is alive."""
 
@@ -135,6 +146,7 @@ Body = (
     | Fill
     | Position
     | Equity
+    | Margin
     | Heartbeat
 )
 
@@ -175,7 +187,7 @@ def parse(line: bytes) -> Event:
     happened = _time(fields, "time")
     engine = _text(fields, "engine")
     session = _text(fields, "session")
-    if reader is _equity:
+    if reader is _equity or reader is _margin:
         symbol = ""
         strategy = _optional_text(fields, "strategy") or ""
         venue, account = _text(fields, "venue"), _text(fields, "account")
@@ -190,9 +202,15 @@ def parse(line: bytes) -> Event:
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
-    if type(value) is not str or not value or len(value) > MAX_TEXT or not value.isprintable():
+    if (
+        type(value) is not str
+        or not value
+        or len(value) > MAX_TEXT
+        or not value.isprintable()
+        or (not value.isascii() and len(value.encode()) > MAX_TEXT)
+    ):
         raise EventError(
-            f"{name}: " + ("missing" if value is None else f"must be text of 1 to {MAX_TEXT} printable characters")
+            f"{name}: " + ("missing" if value is None else f"must be printable text of 1 to {MAX_TEXT} bytes")
         )
     return value
 
@@ -232,12 +250,29 @@ def _optional_positive(fields: Mapping[str, Any], name: str) -> Decimal | None:
 
 def _time(fields: Mapping[str, Any], name: str) -> float:
     value = fields.get(name)
+    if type(value) is str and value[19:20] == "." and value[-1] == "Z":
+        fraction = value[20:-1]
+        if len(fraction) in _SCALE and fraction.isascii() and fraction.isdecimal():
+            second = _second(value[:19])
+            if second is not None:
+                return second + int(fraction) / _SCALE[len(fraction)]
     if type(value) is not str or _TIME(value) is None:
         raise EventError(f"{name}: " + ("missing" if value is None else "must be RFC 3339 in UTC"))
     try:
         return datetime.fromisoformat(value).timestamp()
     except ValueError:
         raise EventError(f"{name}: no such time") from None
+
+
+@lru_cache(maxsize=256)
+def _second(text: str) -> float | None:
+    """A whole second; many events fall into the same one.  ``None``: it is none, or must be looked at more closely."""
+    if _TIME(f"{text}Z") is None:
+        return None
+    try:
+        return datetime.fromisoformat(f"{text}Z").timestamp()
+    except ValueError:
+        return None
 
 
 def _side(fields: Mapping[str, Any]) -> str:
@@ -345,10 +380,14 @@ def _equity(fields: Mapping[str, Any]) -> Equity:
     )
 
 
+def _margin(fields: Mapping[str, Any]) -> Margin:
+    return Margin(_text(fields, "currency"), _number(fields, "margin_balance"), _number(fields, "maintenance_margin"))
+
+
 def _heartbeat(fields: Mapping[str, Any]) -> Heartbeat:
     state = fields.get("state")
     if state not in STATES:
-        raise EventError("state: must be running, reduce_only or paused")
+        raise EventError("state: must be running, reduce_only, paused or stopped")
     open_orders = fields.get("open_orders")
     if open_orders is not None and (type(open_orders) is not int or open_orders < 0):
         raise EventError("open_orders: must be an integer that is not negative")
@@ -366,6 +405,7 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Body]]] = {
     "fill": _fill,
     "position": _position,
     "equity": _equity,
+    "margin": _margin,
     "heartbeat": _heartbeat,
 }
 TYPES: Final = tuple(_READERS)

@@ -6,8 +6,10 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from exporters.section import Listen, Name, Seconds, Section, Url
-from exporters.trading.risk.curve import RiskOptions
-from exporters.trading.risk.estimates import needed
+from exporters.trading.engines import Expected
+from exporters.trading.equity.book import EquityOptions
+from exporters.trading.risk.estimates import RiskOptions, needed
+from exporters.trading.state import Limits, Options
 
 
 class KafkaIntake(Section):
@@ -43,7 +45,7 @@ class KafkaIntake(Section):
 class EventsIntake(Section):
     """How trading events come in: by POST (with the token in ``token_file``), from followed files and from Kafka.
 
-    With ``admin_token_file`` a person may set a peak anew (``resets``); without, nobody may.
+    With ``admin_token_file`` a person may set a peak anew or retire a strategy; without, nobody may.
     """
 
     http: bool = True
@@ -58,7 +60,7 @@ class EventsIntake(Section):
         return _token(self.token_file)
 
     def admin_token(self) -> str | None:
-        """The bearer token of whoever may set peaks; raises OSError or ValueError when the file is missing or empty."""
+        """The bearer token of whoever may set peaks and retire; raises as ``token`` does."""
         return _token(self.admin_token_file)
 
 
@@ -98,7 +100,7 @@ class ReconciledAccount(Section):
 
 
 class ExpectedStrategy(Section):
-    """A strategy whose series start at zero before its first event."""
+    """A strategy that should run: its series start at zero before its first event, and it is missed without any."""
 
     name: Name
     engine: Name
@@ -108,15 +110,33 @@ class ExpectedStrategy(Section):
 
 
 class TradingLimits(Section):
-    """Upper bounds of memory; an event more than ``max_ahead`` seconds ahead of our clock is malformed."""
+    """Upper bounds of memory and of a scrape's size; an event more than ``max_ahead`` seconds ahead is malformed.
+
+    Whoever raises them raises ``sample_limit`` and ``body_size_limit`` of the jobs ``trading-kill`` and ``trading`` in
+    prometheus.yml too: a scrape above a limit fails as a whole. A strategy has up to 14 samples in the first and 130 in
+    the second, an instrument 34 in the second.
+    """
 
     engines: int = Field(default=32, ge=1)
     sessions: int = Field(default=1_000, ge=1)
-    strategies: int = Field(default=1_000, ge=1)
-    instruments: int = Field(default=5_000, ge=1)
+    strategies: int = Field(default=250, ge=1)
+    instruments: int = Field(default=1_000, ge=1)
     open_orders: int = Field(default=20_000, ge=1)
     parents: int = Field(default=10_000, ge=1)
     max_ahead: float = Field(default=60.0, ge=0)
+
+
+class TradingEquity(Section):
+    """An equity is a peak once it held for ``peak_seconds``.
+
+    A deposit or withdrawal waits ``flow_seconds`` for the equity that belongs to it.  Of who tells ``net_deposits``,
+    one step down of more than ``fall_ratio`` counts with the next equity, or after ``fall_seconds``.
+    """
+
+    peak_seconds: Seconds = 10.0
+    flow_seconds: Seconds = 10.0
+    fall_ratio: float = Field(default=0.02, gt=0, le=1)
+    fall_seconds: float = Field(default=5.0, ge=0, le=60)
 
 
 class TradingQuality(Section):
@@ -185,6 +205,7 @@ class TradingSettings(Section):
     strategies: tuple[ExpectedStrategy, ...] = ()
     reject_codes: tuple[Name, ...] = ()
     limits: TradingLimits = TradingLimits()
+    equity: TradingEquity = TradingEquity()
     quality: TradingQuality = TradingQuality()
     risk: TradingRisk = TradingRisk()
     reconciliation: tuple[ReconciledAccount, ...] = ()
@@ -201,8 +222,29 @@ class TradingSettings(Section):
             raise ValueError("events.kafka needs a state_file: offsets are committed when it is written")
         return self
 
+    @model_validator(mode="after")
+    def _have_room(self) -> Self:
+        if len({(each.venue, each.account, each.name) for each in self.strategies}) > self.limits.strategies:
+            raise ValueError("strategies: more than limits.strategies")
+        if sum(len(each.symbols) for each in self.strategies) > self.limits.instruments:
+            raise ValueError("strategies: more symbols than limits.instruments")
+        return self
+
     @property
     def day_starts_at_seconds(self) -> int:
         """Seconds after 00:00 UTC."""
         hours, minutes = self.day_starts_at.split(":")
         return int(hours) * 3600 + int(minutes) * 60
+
+    def options(self) -> Options:
+        """As the state takes them."""
+        return Options(
+            limits=Limits(**self.limits.model_dump()),
+            equity=EquityOptions(day_starts_at=self.day_starts_at_seconds, **self.equity.model_dump()),
+            risk=self.risk.options(),
+            slot_seconds=self.quality.window_minutes,
+            expected=tuple(
+                Expected(each.engine, (each.venue, each.account, each.name), each.symbols) for each in self.strategies
+            ),
+            reject_codes=self.reject_codes,
+        )

@@ -194,12 +194,12 @@ def _value_at_risk() -> tuple[AnyPanel, ...]:
     return (
         lines(
             "Value at risk at $confidence over $horizon",
-            "Loss that is not exceeded with the chosen confidence within the horizon, from past returns (historical)"
-            " and from a normal distribution (parametric).",
+            "Loss that is not exceeded with the chosen confidence within the horizon: by past profit and loss (pnl) and"
+            " of what is held now (position), historical and by a normal distribution (parametric).",
             "short",
             Query(
-                f"max by (strategy, method, currency) (risk_value_at_risk{{{where}}})",
-                "{{strategy}} {{method}}, {{currency}}",
+                f"max by (strategy, basis, method, currency) (risk_value_at_risk{{{where}}})",
+                "{{strategy}} {{basis}} {{method}}, {{currency}}",
             ),
             minimum=0,
             width=8,
@@ -209,8 +209,8 @@ def _value_at_risk() -> tuple[AnyPanel, ...]:
             "Mean loss of the cases beyond the value at risk.",
             "short",
             Query(
-                f"max by (strategy, method, currency) (risk_expected_shortfall{{{where}}})",
-                "{{strategy}} {{method}}, {{currency}}",
+                f"max by (strategy, basis, method, currency) (risk_expected_shortfall{{{where}}})",
+                "{{strategy}} {{basis}} {{method}}, {{currency}}",
             ),
             minimum=0,
             width=8,
@@ -220,12 +220,30 @@ def _value_at_risk() -> tuple[AnyPanel, ...]:
             "Returns in the window: with few of them value at risk says little.",
             "none",
             Query(
-                f"min by (strategy, method) (risk_value_at_risk_observations{{{STRATEGIES}}})",
-                "{{strategy}} {{method}}",
+                f"min by (strategy, basis) (risk_value_at_risk_observations{{{STRATEGIES}}})",
+                "{{strategy}} {{basis}}",
             ),
             minimum=0,
             width=8,
         ),
+        bars(
+            "Losses beyond the value at risk at $confidence",
+            "Share of the intervals in the time shown that lost more than was said before them; a good estimate has a"
+            " share of 1 less the confidence.",
+            "percentunit",
+            Query(_exceptions(), "{{strategy}} {{basis}} {{method}}", instant=True),
+            full=None,
+        ),
+    )
+
+
+def _exceptions() -> str:
+    """Exceptions over tests."""
+    where = f'{STRATEGIES}, confidence="$confidence"'
+    by = "sum by (strategy, basis, method)"
+    return (
+        f"{by} (increase(risk_value_at_risk_exceptions_total{{{where}}}[$__range]))"
+        f" / ({by} (increase(risk_value_at_risk_tests_total{{{where}}}[$__range])) > 0)"
     )
 
 

@@ -6,7 +6,7 @@ from grafana.build.panels import AnyPanel, Query, lines
 from grafana.build.promql import STRATEGIES, age, increase, quantile, rate
 from grafana.build.states import UP, state_history
 
-RUNNING = {0: ("RUNNING", "green"), 1: ("REDUCE ONLY", "orange"), 2: ("PAUSED", "red")}
+RUNNING = {0: ("RUNNING", "green"), 1: ("REDUCE ONLY", "orange"), 2: ("PAUSED", "red"), 3: ("STOPPED", "blue")}
 ORDERS = f'{STRATEGIES}, symbol=~"$symbol"'
 
 
@@ -38,9 +38,12 @@ def _strategies() -> tuple[AnyPanel, ...]:
     return (
         state_history(
             "Strategies",
-            "What each strategy says it does: running, reduce only or paused.",
+            "What each strategy says it does: running, reduce only, paused, or stopped in order.",
             RUNNING,
-            Query(f'{state}"paused"}}) * 2 + {state}"reduce_only"}})', "{{strategy}}"),
+            Query(
+                f'{state}"stopped"}}) * 3 + {state}"paused"}}) * 2 + {state}"reduce_only"}})',
+                "{{strategy}}",
+            ),
             height=7,
         ),
         lines(
@@ -60,7 +63,8 @@ def _orders() -> tuple[AnyPanel, ...]:
     return (
         lines(
             "Orders sent against their limit",
-            "Orders a second over the last 2 s, as the rule sees them. Beyond the dashed line the strategy is halted.",
+            "Orders a second, the most within any 2 s by the time they were sent, as the rule sees them. Beyond the"
+            " dashed line the strategy is halted.",
             "reqps",
             Query(f"max by (strategy) (strategy:trading_orders_sent:rate2s{{{STRATEGIES}}})", "{{strategy}}"),
             Query(f"strategy:trading_order_rate_limit:rate2s{{{STRATEGIES}}}", "limit of {{strategy}}"),
@@ -109,7 +113,7 @@ def _orders() -> tuple[AnyPanel, ...]:
             "Child quantity that is working or filled over the parent's quantity, the highest parent. Beyond the"
             " dashed line the strategy trades what nobody ordered, and is halted.",
             "percentunit",
-            Query(f"max by (strategy) (trading_child_parent_ratio{{{ORDERS}}})", "{{strategy}}"),
+            Query(f"max by (strategy) (trading_child_parent_ratio{{{STRATEGIES}}})", "{{strategy}}"),
             Query(f"min(strategy:trading_child_parent_limit:ratio{{{STRATEGIES}}})", "limit"),
             minimum=0,
             dashed="/^limit/",
@@ -168,15 +172,26 @@ def _fills() -> tuple[AnyPanel, ...]:
             width=8,
         ),
         lines(
-            "Typical and bad slippage",
-            "Median and 95th percentile of what a fill costs against the mid at the order's arrival; below zero is a"
-            " gain.",
+            "Slippage weighted by quantity",
+            "What the fills of ten minutes cost against the mid at their order's arrival, over what they were worth"
+            " there, and the 95th percentile of single fills; below zero is a gain.",
             "percentunit",
-            Query(quantile(0.5, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} median"),
-            Query(quantile(0.95, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} p95"),
+            Query(f"max by (strategy) (strategy:trading_slippage:ratio10m{{{STRATEGIES}}})", "{{strategy}}"),
+            Query(quantile(0.95, "trading_slippage_ratio", "strategy", STRATEGIES), "{{strategy}} p95 of fills"),
             Query(f"min(strategy:trading_slippage_limit:ratio{{{STRATEGIES}}})", "limit"),
             dashed="/^limit/",
             width=8,
+        ),
+        lines(
+            "Slippage in money",
+            "What fills cost against the mid at their order's arrival, less what they won, a second.",
+            "short",
+            Query(
+                f"{rate('trading_slippage_cost_total', 'strategy, currency', STRATEGIES)}"
+                f" - {rate('trading_slippage_gain_total', 'strategy, currency', STRATEGIES)}",
+                "{{strategy}}, {{currency}}/s",
+            ),
+            width=6,
         ),
         lines(
             "Traded notional",
@@ -184,7 +199,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             "short",
             Query(rate("trading_traded_notional_total", "strategy, currency", ORDERS), "{{strategy}}, {{currency}}/s"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Fees",
@@ -192,7 +207,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             "short",
             Query(rate("trading_fees_total", "strategy, currency", ORDERS), "{{strategy}}, {{currency}}/s"),
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Inventory turnover",
@@ -202,7 +217,7 @@ def _fills() -> tuple[AnyPanel, ...]:
             Query(f"min(strategy:trading_inventory_turnover_limit:ratio{{{STRATEGIES}}})", "limit"),
             dashed="/^limit/",
             minimum=0,
-            width=8,
+            width=6,
         ),
         lines(
             "Positions",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.engine.clock import Clock
-from sandbox.engine.events import EventQueue, Reporter
+from sandbox.engine.events import STOPPED, EventQueue, Reporter
 from sandbox.engine.exchange import Exchange
 from sandbox.engine.faults import Bleed, Fault, FaultKind, FaultRequest, Runaway
 from sandbox.engine.faults.venue_admin import VenueAdmin
@@ -169,13 +169,17 @@ class Engine:
                 for trader in self.traders.values():
                     if not self._has_fault(FaultKind.SILENT, trader.name):
                         trader.heartbeat()
-                self.events.emit(
-                    "heartbeat",
-                    state=self.state.value,
-                    started_at=self.started_at,
-                    open_orders=sum(len(trader.working()) for trader in self.traders.values()),
-                )
+                self._tell(self.state.value)
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _tell(self, state: str) -> None:
+        """Say of the engine as a whole that it is alive, and in which state."""
+        self.events.emit(
+            "heartbeat",
+            state=state,
+            started_at=self.started_at,
+            open_orders=sum(len(trader.working()) for trader in self.traders.values()),
+        )
 
     @property
     def state(self) -> TradingState:
@@ -185,7 +189,7 @@ class Engine:
         return next(state for state in order if state in states)
 
     async def leave(self) -> None:
-        """Stop the strategies, take their resting orders back and release the connections."""
+        """Stop the strategies, take their resting orders back, say so, and release the connections."""
         self.clear_faults(lambda _: True)
         for trader in self.traders.values():
             trader.gate.state = TradingState.PAUSED  # not stored: this is an end, not a halt
@@ -195,6 +199,9 @@ class Engine:
                 await asyncio.gather(*cancels, *self._fault_tasks.values(), return_exceptions=True)
         except TimeoutError:
             _log.warning("some orders may be left at the venue; the next start takes them back")
+        for trader in self.traders.values():
+            trader.stopped()
+        self._tell(STOPPED)
         await asyncio.gather(*(exchange.close() for exchange in self._exchanges()), return_exceptions=True)
 
     async def set_state(self, wanted: Filter, state: TradingState, *, cancel: bool) -> list[Trader]:

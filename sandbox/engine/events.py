@@ -14,6 +14,8 @@ import orjson
 from sandbox.engine.clock import Clock, rfc3339
 
 SCHEMA_VERSION = 1
+STOPPED = "stopped"
+"""The state of the last heartbeat of a program that ends."""
 
 Value = str | Decimal | datetime | bool | int
 """What a field of an event may hold; money and sizes are `Decimal` and nothing else."""

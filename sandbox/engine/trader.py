@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from time import monotonic
 
-from sandbox.engine.events import Reporter
+from sandbox.engine.events import STOPPED, Reporter
 from sandbox.engine.exchange import AccountReading, Exchange
 from sandbox.engine.feed import Feed
 from sandbox.engine.gate import Gate, TradingState
@@ -159,6 +159,10 @@ class Trader:
     def heartbeat(self) -> None:
         """Say that it is alive."""
         self._reporter.heartbeat(self.gate.state.value, self._started_at, len(self.order_entry.ledger))
+
+    def stopped(self) -> None:
+        """Say that it has ended, and how many orders it leaves."""
+        self._reporter.heartbeat(STOPPED, self._started_at, len(self.order_entry.ledger))
 
     async def _patiently(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until it works; the venue's failures cost time, never the trader."""

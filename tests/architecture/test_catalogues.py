@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from exporters.catalog import EXPORTERS
+from exporters.catalogue import EXPORTERS
 from sandbox.__main__ import PROGRAMS
 from webhook.engines import ENGINES
 from webhook.notifiers import NOTIFIERS

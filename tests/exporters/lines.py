@@ -8,9 +8,11 @@ from typing import Any
 
 from prometheus_client.metrics_core import Metric
 
-from exporters.trading import families
+from exporters.trading import readers
+from exporters.trading.apply import apply
+from exporters.trading.equity.book import EquityOptions
 from exporters.trading.events import parse
-from exporters.trading.state import Limits, State, apply
+from exporters.trading.state import Limits, Options, State
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 _PLACE = {"venue": "sandbox", "account": "mm", "strategy": "mm-btc", "symbol": "BTC/USDT:USDT"}
@@ -26,6 +28,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "fill": {"client_order_id": "c1", "trade_id": "t1", "side": "buy", "quantity": "1", "price": "100"},
     "position": {"quantity": "1", "mark_price": "100", "currency": "USDT"},
     "equity": {"currency": "USDT", "equity": "1000"},
+    "margin": {"currency": "USDT", "margin_balance": "1000", "maintenance_margin": "10"},
     "heartbeat": {"state": "running"},
 }
 TYPES = tuple(_NEEDED)
@@ -51,7 +54,7 @@ def line(kind: str, time: float = NOON, **changes: Any) -> bytes:
 
 def state_after(*lines: bytes, limits: Limits | None = None, day_starts_at: int = 0, received: float = NOON) -> State:
     """A fresh state that took these lines in."""
-    state = State(limits or Limits(), day_starts_at)
+    state = State(Options(limits=limits or Limits(), equity=EquityOptions(day_starts_at=day_starts_at)))
     for each in lines:
         apply(state, parse(each), received)
     return state
@@ -67,5 +70,5 @@ def values(found: Iterable[Metric]) -> dict[str, float]:
 
 def shown(state: State, now: float = NOON) -> dict[str, float]:
     """Every sample of the trading exporter about *state*."""
-    readers = (*families.KILL.values(), *families.REST.values())
-    return values(family for reader in readers for family in reader(state, now))
+    every = (*readers.KILL.values(), *readers.REST.values())
+    return values(family for reader in every for family in reader(state, now))

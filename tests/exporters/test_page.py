@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporters.page import encode
 from exporters.scrape import Exposed
-from exporters.trading import families
+from exporters.trading import readers
 from tests.exporters.lines import TYPES, line, state_after
 
 
@@ -41,8 +41,8 @@ def test_what_is_no_number_is_said_so():
 
 def test_it_is_prometheus_client_s_page_but_for_the_way_numbers_are_written():
     state = state_after(*(line(kind, arrival_mid="99") for kind in TYPES))
-    readers = (*families.KILL.values(), *families.REST.values())
-    every = [family for reader in readers for family in reader(state, 0.0)]
+    found = (*readers.KILL.values(), *readers.REST.values())
+    every = [family for reader in found for family in reader(state, 0.0)]
     every += [*PlatformCollector(registry=None).collect()]
     ours, theirs = encode(every), generate_latest(Exposed(every))
     assert read(ours) == read(theirs)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporters.trading.apply import apply
 from exporters.trading.events import TYPES, EventError, parse
-from exporters.trading.state import Limits, State, apply
+from exporters.trading.state import State
 from tests.exporters.lines import NOON, fields, line
 from tests.exporters.lines import TYPES as KNOWN
 
@@ -159,7 +160,7 @@ def test_whatever_stands_in_a_field_the_line_is_an_event_or_malformed(kind, data
         parsed = parse(json.dumps(event).encode())
     except EventError:
         return
-    assert apply(State(Limits()), parsed, NOON)
+    assert apply(State(), parsed, NOON)
 
 
 @settings(deadline=None)

@@ -129,7 +129,8 @@ def test_the_two_sets_are_disjoint_and_together_everything(shared):
     kill, rest, whole = (set(shared.samples(path)) for path in ("/metrics?set=kill", "/metrics?set=rest", "/metrics"))
     assert kill & rest == set()
     assert kill | rest == whole
-    assert f"trading_orders_sent_total{{{BTC}}}" in kill
+    assert f"trading_orders_per_second{{{PLACE}}}" in kill
+    assert f"trading_orders_sent_total{{{BTC}}}" in rest
     assert f"trading_fills_total{{{BTC}}}" in rest
 
 
@@ -198,13 +199,13 @@ def test_a_scrape_is_quick_while_events_pour_in(shared):
 def test_peaks_day_starts_and_numbers_survive_kill_9(tmp_path):
     lines = [
         now_line("equity", equity="1000", net_deposits="0"), now_line("equity", equity="800", net_deposits="0"),
-        now_line("position", quantity="3"), now_line("order_sent", client_order_id="open"), now_line("heartbeat"),
+        now_line("position", quantity="3"), now_line("order_sent", client_order_id="resting"), now_line("heartbeat"),
     ]  # fmt: skip
     with exporter("trading", config(tmp_path), tmp_path) as first:
         assert first.ask(URL, body(*lines)).json["accepted"] == 5
         until(
             lambda: (
-                b'"open"' in ((tmp_path / "state.json").read_bytes() if (tmp_path / "state.json").exists() else b"")
+                b'"resting"' in ((tmp_path / "state.json").read_bytes() if (tmp_path / "state.json").exists() else b"")
             ),
             "the state file",
         )
@@ -217,9 +218,10 @@ def test_peaks_day_starts_and_numbers_survive_kill_9(tmp_path):
         assert seen[f"trading_position_quantity{{{BTC}}}"] == 3
         assert seen[f"trading_orders_open{{{BTC}}}"] == 1
         assert seen[f"trading_orders_sent_total{{{BTC}}}"] == 0
-        answer = second.ask(URL, body(*lines, now_line("equity", equity="700", net_deposits="0")))
+        lower = [now_line("equity", equity="700", net_deposits="0") for _ in range(2)]
+        answer = second.ask(URL, body(*lines, *lower))
         assert answer.json["duplicates"] == 5
-        assert answer.json["accepted"] == 1
+        assert answer.json["accepted"] == 2
         assert second.samples()[f"trading_drawdown_ratio{{{PLACE}}}"] == pytest.approx(0.3)
 
 

@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.trading.quality import Inventory
-from exporters.trading.windows import Window
+from exporters.trading.apply import apply
+from exporters.trading.engines import Expected
+from exporters.trading.events import parse
+from exporters.trading.quality.inventory import Inventory
+from exporters.trading.quality.windows import Window
+from exporters.trading.state import Options, State
 from tests.exporters.lines import NOON, line, shown, state_after
 
 MM = "sandbox,mm,mm-btc"
@@ -18,7 +22,7 @@ def buckets(seen):
     return {
         float(name.rsplit(",", 1)[1].rstrip("}")): number
         for name, number in seen.items()
-        if name.startswith("trading_slippage_ratio_bucket{sandbox,mm-btc")
+        if name.startswith(f"trading_slippage_ratio_bucket{{{MM}")
     }
 
 
@@ -57,6 +61,32 @@ def test_the_mid_is_that_of_the_fill_else_of_the_order_else_of_the_parent():
     assert seen[0.0025] == 3
 
 
+def slippage(seen, currency="USDT"):
+    """Weighted by quantity; and what it cost and won."""
+    whole, cost, gain = (
+        seen[f"trading_slippage_{each}_total{{{MM},{currency}}}"] for each in ("notional", "cost", "gain")
+    )
+    return (cost - gain) / whole, cost, gain
+
+
+def test_one_large_bad_fill_outweighs_many_small_good_ones():
+    small = [filled(n, quantity="0.1", price="99.99", arrival_mid="100") for n in range(9)]  # each 0.0001 better
+    large = filled(10, quantity="100", price="101", arrival_mid="100")  # 0.01 worse
+    weighted, cost, gain = slippage(shown(state_after(*small, large)))
+    assert cost == pytest.approx(100)
+    assert gain == pytest.approx(9 * 0.1 * 0.01)
+    assert weighted == pytest.approx((100 - 0.009) / (100 * 100 + 0.9 * 100))
+    assert weighted > 0.0098
+
+
+def test_slippage_costs_what_the_contract_is_worth():
+    position = line("position", multiplier="10")
+    sold = filled(1, side="sell", quantity="3", price="99", arrival_mid="100")
+    assert slippage(shown(state_after(position, sold)))[1] == pytest.approx(30)
+    inverse = filled(1, symbol="BTC/USD:BTC", quantity="0.1", price="60600", arrival_mid="60000")
+    assert slippage(shown(state_after(inverse)), "BTC")[1] == pytest.approx(0.001)
+
+
 def test_half_of_what_was_sent_is_a_fill_ratio_of_a_half():
     state = state_after(order(1, quantity="3"), order(2, quantity="1"), filled(1, quantity="2"))
     assert shown(state)[f"trading_fill_ratio{{{MM}}}"] == 0.5
@@ -81,6 +111,25 @@ def test_symbols_are_added_up_at_their_prices():
     state = state_after(
         order(1, quantity="1", price="100"), order(2, quantity="300", price="1", symbol="X/USDT"),
         filled(1, quantity="1", price="100"),
+    )  # fmt: skip
+    assert shown(state)[f"trading_fill_ratio{{{MM}}}"] == pytest.approx(0.25)
+
+
+def test_symbols_are_added_up_by_the_size_of_their_contracts():
+    """One contract of 100 was filled whole, one of 1 not at all."""
+    state = state_after(
+        line("position", quantity="0", mark_price="10", multiplier="100"),
+        order(1, quantity="1", price="10"), filled(1, quantity="1", price="10"),
+        order(2, quantity="1", price="10", symbol="X/USDT"),
+    )  # fmt: skip
+    assert shown(state)[f"trading_fill_ratio{{{MM}}}"] == pytest.approx(1000 / 1010)
+
+
+def test_of_quote_currencies_that_cannot_be_added_up_the_lowest_ratio_is_shown():
+    state = state_after(
+        order(1, quantity="1", price="60000"), filled(1, quantity="1", price="60000"),
+        order(2, quantity="1", price="0.05", symbol="ETH/BTC"),
+        filled(2, quantity="0.25", price="0.05", symbol="ETH/BTC"),
     )  # fmt: skip
     assert shown(state)[f"trading_fill_ratio{{{MM}}}"] == pytest.approx(0.25)
 
@@ -162,8 +211,9 @@ def test_every_day_is_a_session_of_its_own():
 
 
 def test_messages_are_counted_by_kind_from_zero():
-    state = state_after(order(1), order(2), line("modify_sent"), line("cancel_sent"))
-    state.expect("sandbox-engine", ("sandbox", "trend", "trend-btc"), (), ())
+    state = State(Options(expected=(Expected("sandbox-engine", ("sandbox", "trend", "trend-btc")),)))
+    for each in (order(1), order(2), line("modify_sent"), line("cancel_sent")):
+        apply(state, parse(each), NOON)
     seen = shown(state)
     assert [seen[f"trading_messages_total{{{MM},{kind}}}"] for kind in ("submit", "modify", "cancel")] == [2, 1, 1]
     assert seen["trading_messages_total{sandbox,trend,trend-btc,submit}"] == 0
@@ -174,7 +224,7 @@ def test_a_change_of_quantity_counts_against_the_parent():
         line("parent_order", quantity="10"), order(1, quantity="5", parent_id="p1"),
         line("modify_sent", client_order_id="c1", quantity="8"),
     )  # fmt: skip
-    assert shown(state)[f"trading_child_parent_ratio{{{BTC}}}"] == pytest.approx(0.8)
+    assert shown(state)[f"trading_child_parent_ratio{{{MM}}}"] == pytest.approx(0.8)
 
 
 def test_the_last_times_are_the_engine_s_and_never_later_than_ours():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.trading.reconcile import Gap, Holdings, engine_holdings, gaps
-from exporters.trading.state import Limits, State
+from exporters.trading.reconciliation import Gap, Holdings, engine_holdings, gaps
+from exporters.trading.state import State
 from tests.exporters.lines import line, state_after
 from tests.exporters.running import exporter
 from tests.sandbox_fixtures import running_venue, usdm_client
@@ -55,7 +55,7 @@ def test_strategies_of_an_account_are_added_up_and_others_left_out():
 
 
 def test_of_an_account_that_no_engine_spoke_of_nothing_is_known():
-    assert engine_holdings(State(Limits()), "sandbox", "mm") is None
+    assert engine_holdings(State(), "sandbox", "mm") is None
 
 
 @pytest.mark.stack

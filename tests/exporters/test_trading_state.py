@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.trading.apply import apply
+from exporters.trading.engines import Expected
 from exporters.trading.events import parse
-from exporters.trading.state import Limits, State, apply, currency_of
+from exporters.trading.keys import Currencies
+from exporters.trading.state import Limits, Options, State
 from tests.exporters.lines import NOON, line, shown, state_after
 
 MM = "sandbox,mm,mm-btc"
@@ -15,7 +18,7 @@ BTC = f"{MM},BTC/USDT:USDT"
 
 
 def ratio_after(*lines: bytes, now=NOON):
-    return shown(state_after(*lines), now).get(f"trading_child_parent_ratio{{{BTC}}}")
+    return shown(state_after(*lines), now).get(f"trading_child_parent_ratio{{{MM}}}")
 
 
 def test_an_equity_event_gives_equity_peak_drawdown_and_daily_loss():
@@ -27,12 +30,26 @@ def test_an_equity_event_gives_equity_peak_drawdown_and_daily_loss():
     assert seen[f"trading_daily_pnl{{{MM},USDT}}"] == -100
 
 
-def test_of_several_currencies_the_worst_drawdown_counts():
-    state = state_after(
-        line("equity", currency="USDT", equity="1000"), line("equity", currency="BTC", equity="2"),
-        line("equity", currency="USDT", equity="950"), line("equity", currency="BTC", equity="1"),
-    )  # fmt: skip
-    assert shown(state)[f"trading_drawdown_ratio{{{MM}}}"] == pytest.approx(0.5)
+def test_half_a_portfolio_bought_in_another_currency_is_no_loss_of_half():
+    """Told by wallet, nothing is known of the whole: no drawdown, no daily loss, and a series that says why."""
+    wallets = [line("equity", equity="1000"), line("equity", equity="500"), line("equity", currency="BTC", equity="5")]
+    for strategy in ("mm-btc", None):
+        seen = shown(
+            state_after(
+                *(each.replace(b'"strategy": "mm-btc", ', b"") if strategy is None else each for each in wallets)
+            )
+        )
+        assert not [name for name in seen if "drawdown" in name and "max" not in name]
+        assert not [
+            name for name in seen if "daily" in name or name.startswith(("trading_equity{", "trading_account_"))
+        ]
+        assert seen[f"trading_equity_currencies{{sandbox,mm,{strategy or ''}}}"] == 2
+
+
+def test_equity_in_one_reporting_currency_is_known():
+    seen = shown(state_after(line("equity", equity="1000"), line("equity", equity="990")))
+    assert seen[f"trading_equity_currencies{{{MM}}}"] == 1
+    assert seen[f"trading_drawdown_ratio{{{MM}}}"] == pytest.approx(0.01)
 
 
 def test_the_equity_of_an_account_is_not_that_of_a_strategy():
@@ -43,7 +60,8 @@ def test_the_equity_of_an_account_is_not_that_of_a_strategy():
 
 
 def test_nothing_is_known_before_the_first_event():
-    assert {name: value for name, value in shown(state_after()).items() if "forgotten" not in name} == {}
+    seen = shown(state_after())
+    assert [name for name in seen if "forgotten" not in name and not name.startswith("exporter_")] == []
 
 
 def test_exposure_is_summed_over_the_symbols_of_a_strategy():
@@ -68,17 +86,17 @@ def test_a_closed_position_is_an_exposure_of_zero():
 
 def test_margin_usage_is_maintenance_over_balance():
     state = state_after(line("equity", margin_balance="1000", maintenance_margin="250"))
-    assert shown(state)["trading_margin_usage_ratio{sandbox,mm}"] == 0.25
+    assert shown(state)["trading_margin_usage_ratio{sandbox,mm,USDT}"] == 0.25
 
 
 def test_a_margin_without_any_balance_is_infinitely_used():
     state = state_after(line("equity", margin_balance="-1", maintenance_margin="250"))
-    assert shown(state)["trading_margin_usage_ratio{sandbox,mm}"] == float("inf")
+    assert shown(state)["trading_margin_usage_ratio{sandbox,mm,USDT}"] == float("inf")
 
 
 def test_no_margin_on_no_balance_is_unknown():
     state = state_after(line("equity", margin_balance="0", maintenance_margin="0"))
-    assert "trading_margin_usage_ratio{sandbox,mm}" not in shown(state)
+    assert "trading_margin_usage_ratio{sandbox,mm,USDT}" not in shown(state)
 
 
 def test_what_the_account_says_of_its_margin_outweighs_what_a_strategy_says():
@@ -86,7 +104,32 @@ def test_what_the_account_says_of_its_margin_outweighs_what_a_strategy_says():
         line("equity", strategy=None, margin_balance="100", maintenance_margin="50"),
         line("equity", margin_balance="100", maintenance_margin="1"),
     )
-    assert shown(state)["trading_margin_usage_ratio{sandbox,mm}"] == 0.5
+    assert shown(state)["trading_margin_usage_ratio{sandbox,mm,USDT}"] == 0.5
+
+
+def test_two_wallets_of_an_account_keep_a_margin_each():
+    near = line("equity", strategy=None, currency="BTC", margin_balance="1", maintenance_margin="0.9")
+    state = state_after(near, line("margin", strategy=None, margin_balance="1000", maintenance_margin="10"))
+    seen = shown(state)
+    assert seen["trading_margin_usage_ratio{sandbox,mm,BTC}"] == 0.9
+    assert seen["trading_margin_usage_ratio{sandbox,mm,USDT}"] == 0.01
+
+
+def test_an_inverse_position_is_worth_what_it_holds_of_its_base():
+    """0.1 BTC at 60,000 is 0.1 BTC, and never 6,000 BTC."""
+    place = {"symbol": "BTC/USD:BTC", "quantity": "-0.1"}
+    seen = shown(
+        state_after(
+            line("position", **place, currency="BTC", mark_price="60000"),
+            line("fill", symbol="BTC/USD:BTC", quantity="0.1", price="60000"),
+        )
+    )
+    assert seen[f"trading_gross_exposure{{{MM},BTC}}"] == 0.1
+    assert seen[f"trading_net_exposure{{{MM},BTC}}"] == -0.1
+    assert seen[f"trading_position_notional{{{MM},BTC/USD:BTC,BTC}}"] == -0.1
+    assert seen[f"trading_traded_notional_total{{{MM},BTC/USD:BTC,BTC}}"] == 0.1
+    in_quote = shown(state_after(line("position", **place, currency="USD", mark_price="60000")))
+    assert in_quote[f"trading_gross_exposure{{{MM},USD}}"] == 6000
 
 
 def test_orders_are_counted_by_outcome():
@@ -111,9 +154,9 @@ def test_fills_add_up_without_drift():
     """0.1 ten thousand times is a thousand."""
     state = state_after(*(line("fill", quantity="0.1", price="0.1", fee="0.1") for _ in range(10_000)))
     instrument = state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"]
-    assert instrument.filled_quantity == 1000
-    assert instrument.notional == 100
-    assert instrument.fees["USDT"] == 1000
+    assert instrument.fills.quantity == 1000
+    assert instrument.fills.notional == 100
+    assert instrument.fills.fees["USDT"] == 1000
     assert shown(state)[f"trading_fills_total{{{BTC}}}"] == 10_000
 
 
@@ -311,11 +354,12 @@ def test_a_clock_that_is_ahead_does_not_make_a_heartbeat_younger_than_it_is():
 
 
 def test_a_configured_strategy_starts_at_zero():
-    state = State(Limits())
-    state.expect("sandbox-engine", ("sandbox", "mm", "mm-btc"), ["BTC/USDT:USDT"], ["-2010"])
+    expected = Expected("sandbox-engine", ("sandbox", "mm", "mm-btc"), ("BTC/USDT:USDT",))
+    state = State(Options(expected=(expected,), reject_codes=("-2010",)))
     seen = shown(state)
     for name in (
-        f"trading_orders_sent_total{{{BTC}}}", f"trading_fills_total{{{BTC}}}", f"trading_child_parent_ratio{{{BTC}}}",
+        f"trading_orders_sent_total{{{BTC}}}", f"trading_fills_total{{{BTC}}}", f"trading_child_parent_ratio{{{MM}}}",
+        f"trading_orders_per_second{{{MM}}}", f"trading_slippage_cost_total{{{MM},USDT}}",
         f"trading_orders_rejected_total{{{BTC},-2010}}", f"trading_orders_rejected_total{{{BTC},other}}",
         f"trading_orders_cancelled_total{{{BTC},kill}}", f"trading_fees_total{{{BTC},USDT}}",
         f"trading_order_acknowledgement_seconds_count{{{MM}}}", "trading_events_total{sandbox-engine,fill}",
@@ -365,13 +409,14 @@ class TestBounds:
 
     def test_reject_codes(self):
         state = state_after(*(line("order_rejected", code=f"c{n}") for n in range(100)))
-        rejected = state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"].rejected
-        assert len(rejected) == 32
-        assert rejected["other"] == 100 - 31
+        rejected = state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"].counts.rejected
+        assert len(rejected) == 8
+        assert rejected["other"] == 100 - 7
 
     def test_fee_currencies(self):
         state = state_after(*(line("fill", fee="1", fee_currency=f"c{n}") for n in range(100)))
-        assert len(state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"].fees) == 32
+        assert len(state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"].fills.fees) == 4
+        assert state.dropped["currencies"] == 100 - 3
 
 
 @pytest.mark.parametrize(
@@ -385,10 +430,10 @@ class TestBounds:
     ],
 )
 def test_the_settlement_currency_stands_in_the_symbol(symbol, currency):
-    assert currency_of(symbol) == currency
+    assert Currencies.of(symbol).settle == currency
 
 
 def test_quantities_of_twenty_digits_are_summed_exactly():
     state = state_after(line("fill", quantity="0.00000000000000000001"), line("fill", quantity="1"))
     instrument = state.instruments["sandbox", "mm", "mm-btc", "BTC/USDT:USDT"]
-    assert instrument.filled_quantity == Decimal("1.00000000000000000001")
+    assert instrument.fills.quantity == Decimal("1.00000000000000000001")

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import pytest
 
 from exporters.trading import snapshot
-from exporters.trading.intake import Intake
-from exporters.trading.state import Limits, State
-from exporters.trading.tail import Tail
+from exporters.trading.intake.intake import Intake
+from exporters.trading.intake.tail import Tail
+from exporters.trading.state import State
 from tests.exporters.lines import NOON, line
 from tests.exporters.running import until
 
@@ -19,7 +19,7 @@ def path(tmp_path):
 
 
 def an_intake():
-    return Intake(State(Limits()), clock=lambda: NOON)
+    return Intake(State(), clock=lambda: NOON)
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def following(path, intake):
 
 def sent(intake):
     with intake.lock:
-        return sum(each.sent for each in intake.state.instruments.values())
+        return sum(each.counts.sent for each in intake.state.instruments.values())
 
 
 def append(path, *lines: bytes):

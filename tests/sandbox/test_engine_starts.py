@@ -64,10 +64,9 @@ def test_an_engine_started_before_its_venue_waits_for_it(tmp_path, venue):
             assert engine.status("trend-btc")["symbol"] == "ETH/USDT:USDT"
 
 
-def test_a_killed_engine_takes_its_orders_back_and_does_not_trade_through_a_halt(tmp_path):
+def test_a_killed_engine_takes_its_orders_back_and_one_that_is_stopped_leaves_none_and_says_so(tmp_path):
     with running_venue() as venue:
         with running_engine(venue.url, venue, tmp_path) as engine:
-            engine.quote_steadily()
             quoting(venue)
             venue.admin(
                 "POST", "orders", {"account": "mm", "count": 1, "symbols": ["BTCUSDT"], "prefix": "someone-else-"}
@@ -90,6 +89,9 @@ def test_a_killed_engine_takes_its_orders_back_and_does_not_trade_through_a_halt
             until(lambda: orders_at(venue) == 3)
             assert used.isdisjoint(one["client_order_id"] for one in engine.events("order_sent"))
         assert orders_at(venue) == 1  # an engine that is asked to end leaves nothing behind
+    last = {one.get("strategy", ""): one for one in engine.events("heartbeat")}
+    assert set(last) == {"mm-btc", "trend-btc", "meanrev-btc", ""}
+    assert {(one["state"], one["open_orders"]) for one in last.values()} == {("stopped", 0)}
 
 
 def test_an_engine_told_to_die_is_gone_at_once(tmp_path, venue):

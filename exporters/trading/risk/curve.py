@@ -1,24 +1,13 @@
 """The equity of one strategy, sampled at a steady interval with deposits removed, and its deepest drawdown by day."""
 
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from exporters.trading.risk.estimates import moments
-
-
-@dataclass(frozen=True, slots=True)
-class RiskOptions:
-    """How risk is measured; *horizons* are their names and seconds, *confidences* as they are written in labels."""
-
-    interval_seconds: int = 60
-    observations: int = 1440
-    min_observations: int = 100
-    confidences: tuple[str, ...] = ("0.95", "0.99")
-    horizons: tuple[tuple[str, int], ...] = (("1h", 3600), ("1d", 86_400))
-    drawdown_days: int = 30
+from exporters.trading.risk.estimates import Estimate, RiskOptions, Way, deviation, over_one_interval
 
 
 @dataclass(slots=True)
@@ -26,11 +15,11 @@ class Curve:
     """The last changes of profit from one interval's end to the next, in the order of time and sorted.
 
     The value at the end of an interval is the last one said in it.  An interval in which nothing was said has no
-    value, and the change over it is not taken for one of a single interval.
+    value, and the change over it is not taken for one of a single interval.  Each change is held against the values at
+    risk that were said before it, those of the positions being *of_positions*: *exceptions* counts the losses beyond
+    them, of so many *tests*, by basis (``pnl`` or ``position``).
     """
 
-    net_deposits: Decimal | None = None
-    flows: Decimal = Decimal(0)
     at: float = 0.0
     interval: int = -1
     value: Decimal = Decimal(0)
@@ -38,42 +27,52 @@ class Curve:
     changes: deque[float] = field(default_factory=deque)
     ordered: list[float] = field(default_factory=list)
     drawdowns: dict[int, float] = field(default_factory=dict)
-    _moments: tuple[float, float] | None = None
+    of_positions: Mapping[Way, Estimate] = field(default_factory=dict)
+    tests: Counter[tuple[str, Way]] = field(default_factory=Counter)
+    exceptions: Counter[tuple[str, Way]] = field(default_factory=Counter)
+    _deviation: float | None = None
 
-    def observe(self, equity: Decimal, net_deposits: Decimal | None, time: float, options: RiskOptions) -> None:
-        """The strategy is worth *equity* at *time*; what came late is passed over."""
+    def observe(self, profit: Decimal, earlier: Decimal, time: float, options: RiskOptions) -> bool:
+        """*profit* is what the strategy is worth at *time* without the money moved in; what came late is passed over.
+
+        Of what was said before *earlier* turned out to be such money.  ``True``: an interval began.
+        """
         if time < self.at:
-            return
-        if net_deposits is not None:
-            if self.net_deposits is not None:
-                self.flows += net_deposits - self.net_deposits
-            self.net_deposits = net_deposits
+            return False
+        self.value -= earlier
         interval = int(time // options.interval_seconds)
-        if interval > self.interval:
+        began = interval > self.interval
+        if began:
             if interval == self.interval + 1:
                 if self.previous is not None:
                     self.add(float(self.value - self.previous), options)
                 self.previous = self.value
             else:
                 self.previous = None
+                self.of_positions = {}
             self.interval = interval
         self.at = time
-        self.value = equity - self.flows
+        self.value = profit
+        return began
 
     def add(self, change: float, options: RiskOptions) -> None:
         """One more change; the oldest goes when there are too many."""
+        for basis, said in (("pnl", self.estimates(options)), ("position", self.of_positions)):
+            for way, estimate in said.items():
+                self.tests[basis, way] += 1
+                self.exceptions[basis, way] += -change > estimate.value_at_risk
         self.changes.append(change)
         insort(self.ordered, change)
         while len(self.changes) > options.observations:
             oldest = self.changes.popleft()
             del self.ordered[bisect_left(self.ordered, oldest)]
-        self._moments = None
+        self._deviation = None
 
-    def moments(self) -> tuple[float, float]:
-        """Mean and standard deviation of the changes; needs two of them."""
-        if self._moments is None:
-            self._moments = moments(self.ordered)
-        return self._moments
+    def estimates(self, options: RiskOptions) -> dict[Way, Estimate]:
+        """By the changes so far, for one interval."""
+        if self._deviation is None and self.changes:
+            self._deviation = deviation(self.ordered)
+        return over_one_interval(self.ordered, self._deviation or 0.0, options)
 
     def drew_down(self, day: int, ratio: float, options: RiskOptions) -> None:
         """Remember the deepest drawdown of each of the last days."""
@@ -83,10 +82,8 @@ class Curve:
                 del self.drawdowns[min(self.drawdowns)]
 
     def dump(self) -> list[Any]:
-        """As plain JSON."""
+        """As plain JSON, without the counts."""
         return [
-            None if self.net_deposits is None else str(self.net_deposits),
-            str(self.flows),
             self.at,
             self.interval,
             str(self.value),
@@ -98,18 +95,12 @@ class Curve:
     @classmethod
     def restored(cls, saved: Any, options: RiskOptions, *, same_interval: bool) -> "Curve":
         """What ``dump`` gave; changes over another interval than today's are left behind."""
-        net_deposits, flows, at, interval, value, previous, changes, drawdowns = saved
-        curve = cls(
-            net_deposits=None if net_deposits is None else Decimal(net_deposits),
-            flows=Decimal(flows),
-            at=float(at),
-            value=Decimal(value),
-        )
+        at, interval, value, previous, changes, drawdowns = saved
+        curve = cls(at=float(at), value=Decimal(value))
         if same_interval:
             curve.interval = int(interval)
             curve.previous = None if previous is None else Decimal(previous)
-            for change in changes[-options.observations :]:
-                curve.changes.append(float(change))
+            curve.changes.extend(float(change) for change in changes[-options.observations :])
             curve.ordered = sorted(curve.changes)
         for day, ratio in drawdowns:
             curve.drew_down(int(day), float(ratio), options)

@@ -13,8 +13,7 @@ from typing import BinaryIO, Final
 
 import structlog
 
-from exporters.trading.intake import Intake, Receipt
-from exporters.trading.snapshot import TailMark
+from exporters.trading.intake.intake import Intake, Receipt, TailMark
 
 _POLL_SECONDS: Final = 0.05
 _CHUNK: Final = 1 << 18

@@ -6,14 +6,13 @@ Memory is bounded: beyond the limit the order or parent that was longest without
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
+
+from exporters.trading.keys import InstrumentKey
 
 PARENT_WINDOW_SECONDS: Final = 600.0
 _AHEAD_SECONDS: Final = 3600.0
 _ZERO: Final = Decimal(0)
-
-InstrumentKey = tuple[str, str, str, str]
-"""venue, account, strategy, symbol: the label values of every series about an instrument."""
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Orders:
+class Ledger:
     """The open orders by (venue, account, client order id) and the parents by (instrument, parent id).
 
     *time* is when an event happened, *received* when it arrived; both lie in the order of their last touch.
@@ -213,3 +212,74 @@ class Orders:
             if change:
                 parent.child = max(_ZERO, parent.child + change)
                 parent.weigh()
+
+    def forget(self, strategy: tuple[str, str, str]) -> None:
+        """Drop the open orders and the parents of one (venue, account, strategy)."""
+        for key in [key for key, order in self.open.items() if order.instrument[:3] == strategy]:
+            del self.open[key]
+        for parent_key in [key for key in self.parents if key[0][:3] == strategy]:
+            del self.parents[parent_key]
+        for instrument in [key for key in self.orphans if key[:3] == strategy]:
+            del self.orphans[instrument]
+
+    def dump(self) -> dict[str, Any]:
+        """As plain JSON, without the counts."""
+        return {
+            "open": [
+                [
+                    key[2],
+                    *order.instrument,
+                    str(order.quantity),
+                    str(order.filled),
+                    order.parent_id,
+                    order.sent,
+                    order.acknowledged,
+                    _text(order.arrival_mid),
+                    order.cancels,
+                    str(order.cancel_volume),
+                ]
+                for key, order in self.open.items()
+            ],
+            "parents": [
+                [
+                    *instrument,
+                    parent_id,
+                    _text(parent.quantity),
+                    str(parent.child),
+                    parent.seen,
+                    parent.touched,
+                    _text(parent.arrival_mid),
+                ]
+                for (instrument, parent_id), parent in self.parents.items()
+            ],
+        }
+
+    def restore(self, saved: Any) -> None:
+        """Take in what ``dump`` gave."""
+        for order_id, venue, account, strategy, symbol, quantity, filled, *more in saved["open"]:
+            parent_id, sent, acknowledged, mid, cancels, cancel_volume = more
+            self.open[(venue, account, order_id)] = Order(
+                (venue, account, strategy, symbol),
+                Decimal(quantity),
+                Decimal(filled),
+                parent_id,
+                float(sent),
+                bool(acknowledged),
+                _decimal(mid),
+                int(cancels),
+                Decimal(cancel_volume),
+            )
+        for venue, account, strategy, symbol, parent_id, quantity, child, seen, touched, mid in saved["parents"]:
+            key = (venue, account, strategy, symbol)
+            parent = Parent(key, _decimal(quantity), Decimal(child), float(seen), float(touched))
+            parent.arrival_mid = _decimal(mid)
+            parent.weigh()
+            self.parents[(key, parent_id)] = parent
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

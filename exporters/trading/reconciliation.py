@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 
 from exporters.logs import LogBudget
 from exporters.series import gauge
-from exporters.trading.intake import Intake
+from exporters.trading.intake.intake import Intake
 from exporters.trading.settings import ReconciledAccount
 from exporters.trading.state import State
 
@@ -74,8 +74,8 @@ def engine_holdings(state: State, venue: str, account: str) -> Holdings | None:
             orders[order.instrument[3]] = orders.get(order.instrument[3], 0) + 1
     positions: dict[str, Decimal] = {}
     for (where, whose, _, symbol), each in state.instruments.items():
-        if where == venue and whose == account and each.position is not None:
-            positions[symbol] = positions.get(symbol, _ZERO) + each.position.quantity
+        if where == venue and whose == account and each.holding is not None:
+            positions[symbol] = positions.get(symbol, _ZERO) + each.holding.position.quantity
     spoken = orders or positions or any(key[:2] == (venue, account) for key in state.books)
     return Holdings(orders, positions) if spoken else None
 

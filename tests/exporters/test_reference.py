@@ -6,10 +6,10 @@ import time
 import pytest
 
 from exporters import settings as config
-from exporters.catalog import EXPORTERS
-from exporters.catalogue import tables
+from exporters.catalogue import EXPORTERS
 from exporters.market_data import exporter as market_data
 from exporters.market_data.settings import Measure
+from exporters.reference import tables
 from exporters.scrape import Scrape
 from exporters.series import Series
 from exporters.serve import Exporter
@@ -18,7 +18,9 @@ from exporters.system import exporter as system
 from exporters.system.databases import DatabaseSight
 from exporters.system.settings import Ntp
 from exporters.trading import exporter as trading
-from exporters.trading import kafka_series, reconcile
+from exporters.trading import reconciliation
+from exporters.trading.intake import kafka
+from exporters.trading.retirement.request import Retirement, Retirements
 from tests.exporters.lines import TYPES, line
 from tests.exporters.running import REPOSITORY, until
 from tests.exporters.test_system import a_sleeper, answering, time_page
@@ -30,9 +32,9 @@ EVERY: list[Series] = list({each.name: each for entry in EXPORTERS.values() for 
 
 
 def test_the_page_is_what_the_program_prints():
-    """After a change: python -m exporters --catalogue, below the marker."""
-    _, _, catalogue = PAGE.read_text().partition("<!-- catalogue -->\n")
-    assert catalogue == tables()
+    """After a change: python -m exporters --reference, below the marker."""
+    _, _, reference = PAGE.read_text().partition("<!-- reference -->\n")
+    assert reference == tables()
 
 
 @pytest.mark.parametrize("series", EVERY, ids=lambda series: series.name)
@@ -84,13 +86,15 @@ def declared(name):
 
 def test_the_trading_exporter_serves_what_it_declares(tmp_path):
     risk = config.TradingRisk(interval_seconds=1, min_observations=2, confidences=("0.5",), horizons=("1s",))
-    made = trading.build(config.TradingSettings(state_file=tmp_path / "state.json", risk=risk))
+    expected = config.ExpectedStrategy(name="s", engine="e", venue="v", account="a")
+    made = trading.build(config.TradingSettings(state_file=tmp_path / "state.json", risk=risk, strategies=(expected,)))
     now = time.time()
     lines = [
         *(line("equity", time=now - 9 + second) for second in range(5)),
         line("equity", time=now, strategy=None, margin_balance="5", maintenance_margin="1"),
         line("equity", time=now, realised_pnl="1", unrealised_pnl="1"),
         line("order_sent", time=now, client_order_id="x", parent_id="p1"),
+        line("heartbeat", time=now, strategy="left", state="stopped", open_orders=0),
         line("heartbeat", time=now, strategy=None, started_at="2026-11-22T12:00:00Z", open_orders=1),
         line("fill", time=now, fee="-1", arrival_mid="99"),
         *(line(kind, time=now) for kind in TYPES),
@@ -98,8 +102,9 @@ def test_the_trading_exporter_serves_what_it_declares(tmp_path):
     store, intake = made.sources[0], made.sources[0]._intake
     assert intake.feed(lines, "http").accepted == len(lines)
     store.save()
+    Retirements(intake, None).retire(Retirement(venue="v", account="a", strategy="old", who="me", reason="moved"))
     # Tests with a real broker and a real venue look at these.
-    elsewhere = {each.name for each in (*kafka_series.SERIES, *reconcile.SERIES)}
+    elsewhere = {each.name for each in (*kafka.SERIES, *reconciliation.SERIES)}
     assert served(made) == {name: each for name, each in declared("trading").items() if name not in elsewhere}
 
 

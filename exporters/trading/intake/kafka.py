@@ -6,21 +6,50 @@ is on disk.  A process that dies in between reads them again and passes over wha
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 import structlog
+from prometheus_client.metrics_core import Metric
 
 from exporters.logs import LogBudget
-from exporters.trading.intake import Intake
+from exporters.series import counter, gauge
+from exporters.trading.intake.intake import Intake
 from exporters.trading.settings import KafkaIntake
-from exporters.trading.store import StateFile
+from exporters.trading.state_file import StateFile
 
 _WAIT_SECONDS: Final = 0.1
 _AT_ONCE: Final = 2_000
 _RETRY_SECONDS: Final = 1.0
 _MAX_REASONS: Final = 32
 _ALL_DOWN: Final = "_ALL_BROKERS_DOWN"
+
+UP: Final = gauge(
+    "trading_kafka_up",
+    "",
+    "rest",
+    "boolean",
+    "the Kafka client",
+    "1 while a broker of the configured cluster is connected.",
+)
+LAG: Final = gauge(
+    "trading_kafka_lag_messages",
+    "topic",
+    "rest",
+    "messages",
+    "the Kafka client",
+    "Messages that are there and were not read yet; absent while no broker is connected.",
+)
+FAILURES: Final = counter(
+    "trading_kafka_failures_total",
+    "reason",
+    "rest",
+    "failures",
+    "the Kafka client",
+    "What went wrong, by the client's own name for it.",
+)
+SERIES: Final = (UP, LAG, FAILURES)
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -58,6 +87,12 @@ class KafkaEvents:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10.0)
+
+    def families(self) -> Iterator[Metric]:
+        """What the client says."""
+        yield UP.family([((), float(self.up))])
+        yield LAG.family(((topic,), lag) for topic, lag in dict(self.lags).items())
+        yield FAILURES.family(((reason,), n) for reason, n in dict(self.failures).items())
 
     def _run(self) -> None:
         while not self._stop.is_set():

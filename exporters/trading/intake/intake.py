@@ -2,20 +2,51 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from prometheus_client.metrics_core import Metric
 
 from exporters.logs import LogBudget
+from exporters.series import counter
+from exporters.trading.apply import apply
 from exporters.trading.events import Event, EventError, parse
-from exporters.trading.snapshot import TailMark
-from exporters.trading.state import State, apply
+from exporters.trading.state import State
 
 TRANSPORTS: Final = ("http", "file", "kafka")
 _SLICE: Final = 256  # lines parsed without the lock, then applied under it: a scrape waits for one such slice at most
 _MAX_ERRORS: Final = 10
+
+MALFORMED: Final = counter(
+    "trading_events_malformed_total",
+    "transport",
+    "rest",
+    "lines",
+    "the intake",
+    "Lines that were not an event; transport is http, file or kafka.",
+)
+DUPLICATE: Final = counter(
+    "trading_events_duplicate_total",
+    "transport",
+    "rest",
+    "events",
+    "the intake",
+    "Events whose seq had been seen; they changed nothing.",
+)
+SERIES: Final = (MALFORMED, DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class TailMark:
+    """How far a tailed file was read: to *offset*, after a whole line; *fingerprint* is of its first *head* bytes."""
+
+    device: int
+    inode: int
+    offset: int
+    head: int
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -105,3 +136,8 @@ class Intake:
         receipt.accepted += accepted
         receipt.duplicates += duplicates
         self.duplicates[transport] += duplicates
+
+    def families(self) -> Iterator[Metric]:
+        """What was no event, and what was one that was seen before."""
+        yield MALFORMED.family(((transport,), n) for transport, n in self.malformed.items())
+        yield DUPLICATE.family(((transport,), n) for transport, n in self.duplicates.items())

@@ -1,0 +1,1 @@
+"""Strategies that have left: a person says that one runs here no more, and nothing is missed or remembered of it."""
