@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from markupsafe import Markup
 
 from webhook.errors import StoreOutageError
-from webhook.killswitch.scope import GLOBAL
+from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.stage import Stage
 from webhook.killswitch.states import State
 from webhook.killswitch.switch import Switch
@@ -20,7 +20,7 @@ from webhook.web.context import Context
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+body { max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.4rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p, ul { margin: .3rem 0; } ul { padding-left: 1.2rem; }
 table { border-collapse: collapse; width: 100%; }
@@ -32,9 +32,9 @@ th { font-weight: 600; font-size: .85rem; opacity: .75; }
 article { border: 1px solid #8884; border-radius: .4rem; padding: .7rem 1rem; margin: .7rem 0; }
 article.over { opacity: .65; }
 header { display: flex; flex-wrap: wrap; gap: .2rem .7rem; align-items: baseline; }
-.chip { font-size: .8rem; font-weight: 600; padding: .05rem .5rem; border-radius: 1rem; }
-.chip { border: 1px solid currentColor; }
-.scope { font-weight: 600; } .dim { opacity: .75; font-size: .9rem; }
+.dim { opacity: .75; font-size: .9rem; } .scope { font-weight: 600; } .since { white-space: nowrap; }
+.chip { font-size: .8rem; font-weight: 600; padding: .05rem .5rem; border-radius: 1rem; border: 1px solid; }
+.chip { white-space: nowrap; }
 .bad { color: #d6453c; } .warn { color: #b97a00; } .good { color: #2a9d54; }
 ul.targets { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
 @media (max-width: 30rem) {
@@ -107,8 +107,8 @@ def blueprint(context: Context) -> Blueprint:
 
 def _switches(switches: Iterable[Switch], trips: Mapping[str, TripView], now: datetime) -> Markup:
     rows = _joined(
-        Markup('<tr><td class="scope">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>').format(
-            str(one.scope),
+        Markup('<tr><td class="scope">{}</td><td>{}</td><td>{}</td><td class="since">{}</td><td>{}</td></tr>').format(
+            _scope(one.scope),
             _chip(one.state),
             "" if (view := trips.get(one.trip_id or "")) is None else _chip(view.verdict.status),
             _ago(one.since, now) if one.state is not State.NORMAL else "",
@@ -144,7 +144,7 @@ def _trip(one: TripView, now: datetime) -> Markup:
     ).format(
         Markup(' class="over"') if trip.closed_at is not None else "",
         trip.action.value,
-        str(trip.scope),
+        _scope(trip.scope),
         _chip(status),
         _ago(trip.received_at, now),
         trip.actor,
@@ -167,7 +167,9 @@ def _targets(rows: Iterable[Progress]) -> Markup:
 def _left(row: Progress) -> str:
     if row.kind is TargetKind.ENGINE or not (row.orders or row.positions):
         return ""
-    return f": {row.orders} orders, {row.positions} positions, worth {row.notional}"
+    found = ((row.orders, "order"), (row.positions, "position"))
+    counted = ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in found if count)
+    return f": {counted}, worth {row.notional}"
 
 
 def _of_row(row: Progress) -> list[Markup]:
@@ -182,6 +184,11 @@ def _of_row(row: Progress) -> list[Markup]:
             for line in touched(row.orders, row.positions, row.detail)
         ]
     return lines
+
+
+def _scope(scope: Scope) -> Markup:
+    """Its text, which may be broken between two labels."""
+    return Markup(",<wbr>").join(str(scope).split(","))
 
 
 def _chip(word: State | TripStatus) -> Markup:
