@@ -8,6 +8,7 @@ from typing import Any
 from webhook.cli import exits
 from webhook.cli.client import AnswerError, Client, UnreachableError
 from webhook.cli.tables import ago, span, table
+from webhook.notify import touched as words
 
 _OPEN = {"running", "unverified", "verified", "shadow"}
 
@@ -82,21 +83,12 @@ def residual(trip: dict[str, Any]) -> str:
 
 def touched(trip: dict[str, Any]) -> list[str]:
     """In shadow mode: each order and position that would have been touched."""
-    lines = []
-    for one in trip["targets"]:
-        if one["stage"] != "shadow":
-            continue
-        lines += [
-            f"{one['name']}: would cancel {order['client_order_id'] or order['order_id']} {order['side']} "
-            f"{order['quantity']} {order['symbol']} of {order['owner'] or 'nobody known'}, worth {order['notional']}"
-            for order in one["detail"].get("orders", ())
-        ]
-        lines += [
-            f"{one['name']}: would close {held['quantity']} {held['symbol']}, worth {held['notional']} "
-            f"{held['currency']}"
-            for held in one["detail"].get("positions", ())
-        ]
-    return lines
+    return [
+        f"{one['name']}: {line}"
+        for one in trip["targets"]
+        if one["stage"] == "shadow"
+        for line in words.touched(one["orders"], one["positions"], one["detail"])
+    ]
 
 
 def _health(client: Client) -> str:

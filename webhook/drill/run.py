@@ -186,9 +186,8 @@ def _verdict(broken: Break, outcome: Outcome, timeout: float) -> int:
     if outcome.venue is not None:
         _say(f"The venue says: {_words(outcome.venue)}.")
     for one in outcome.trips:
-        _say(
-            f"Trip {one['id']}: {one['action']} {one['scope']}, {one['status']}: {'; '.join(one['why']) or 'nothing left'}"
-        )
+        why = "; ".join(one["why"]) or "nothing left"
+        _say(f"Trip {one['id']}: {one['action']} {one['scope']}, {one['status']}: {why}")
     return exits.NOT_VERIFIED
 
 

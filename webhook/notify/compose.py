@@ -11,6 +11,7 @@ from webhook.killswitch.states import Action, State
 from webhook.killswitch.switch import Switch
 from webhook.killswitch.trip import Progress, TargetKind, Trip
 from webhook.notify.port import Notice, NoticeKind
+from webhook.notify.touched import touched
 
 _DONE_SO_FAR = {
     Action.PAGE: "nothing was done by itself",
@@ -131,17 +132,7 @@ class Composer:
             f"SHADOW {trip.scope}: NOTHING was sent; would have cancelled {orders} orders, closed {positions}",
             {},
         )
-        named = [
-            f"{row.target}: {order['client_order_id'] or order['order_id']} {order['side']} {order['quantity']} "
-            f"{order['symbol']} ({order['owner'] or 'nobody knows whose'}), {order['notional']}"
-            for row in rows
-            for order in row.detail.get("orders", ())
-        ]
-        named += [
-            f"{row.target}: position {position['quantity']} {position['symbol']}, {position['notional']}"
-            for row in rows
-            for position in row.detail.get("positions", ())
-        ]
+        named = [f"{row.target}: {line}" for row in rows for line in touched(row.orders, row.positions, row.detail)]
         return _with(notice, {"would_have_touched": named[:20]} if named else {})
 
     def resume_requested(self, request: ResumeRequest) -> Notice:

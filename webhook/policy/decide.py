@@ -1,8 +1,9 @@
 """From one alert to one `Decision`: what is done, where, and why, in words a person can check.
 
 The labels of an alert are a request.  ``kill_action`` names the action, ``kill_scope`` the labels that make the scope,
-``kill_duration`` (label or annotation) when a reduce ends, ``kill_keep`` what is left standing.  The policy answers.  Whatever cannot be granted as asked
-is either done in a weaker form or refused loudly: a person is paged, and nothing is guessed.
+``kill_duration`` (label or annotation) when a reduce ends, ``kill_keep`` what is left standing.  The policy answers.
+Whatever cannot be granted as asked is either done in a weaker form or refused loudly: a person is paged, and nothing is
+guessed.
 """
 
 import re

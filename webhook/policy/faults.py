@@ -122,8 +122,8 @@ def _between(one: StrategyOwnership, other: StrategyOwnership) -> Iterator[Polic
         elif neighbour.symbols is None and not neighbour.exclusive:
             yield PolicyFault(
                 f"strategies.{owner.strategy}.symbols",
-                f"they cannot be its own in {place}: {neighbour.strategy} may trade any symbol there; name its symbols, "
-                "too",
+                f"they cannot be its own in {place}: {neighbour.strategy} may trade any symbol there; "
+                "name its symbols, too",
             )
         elif shared := sorted(set(owner.symbols) & set(neighbour.symbols or ())):
             yield PolicyFault(

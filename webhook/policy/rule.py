@@ -34,8 +34,8 @@ class PolicyRule:
     """One grant.
 
     ``alerts`` are shell patterns on the alert's name (``*`` and ``?``; the case counts).  ``max_duration`` is the
-    longest end that a ``reduce`` of this rule may carry (None: any).  ``may_keep_protective``: they may leave stops that
-    can only close a position.
+    longest end that a ``reduce`` of this rule may carry (None: any).  ``may_keep_protective``: they may leave stops
+    that can only close a position.
     """
 
     alerts: tuple[str, ...]

@@ -9,10 +9,9 @@ from flask.testing import FlaskClient
 
 from tests.builders import a_payload
 from tests.rig import Rig, a_rig
+from tests.web_app import app_of
 from webhook.access.operators import add_operator
 from webhook.access.principal import Role
-from webhook.settings import load
-from webhook.web.app import create_app
 
 INTAKE = "a-token-of-more-than-sixteen-characters"
 ROLES = {"vic": Role.VIEWER, "tom": Role.TRADER, "rita": Role.RISK, "rob": Role.RISK, "ada": Role.ADMIN}
@@ -41,6 +40,13 @@ class Desk:
         """As Alertmanager."""
         return self.ask("alertmanager", "POST", "/api/v1/alerts", body, **options)
 
+    def lose_the_store(self) -> None:
+        """Take the disk away beneath the service."""
+        self.rig.assembly.commit.store.close()
+        for file in self.folder.glob("andon.db*"):
+            file.rename(file.with_suffix(file.suffix + ".gone"))
+        (self.folder / "andon.db").mkdir()
+
     def count(self, series: str) -> float:
         """The value of one series in /metrics; 0 when it is not there."""
         for line in self.http.get("/metrics").text.splitlines():
@@ -60,14 +66,19 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     yield from open_desk(tmp_path_factory.mktemp("desk"))
 
 
-def open_desk(folder: Path) -> Iterator[Desk]:
+@pytest.fixture
+def shadow_desk(tmp_path: Path) -> Iterator[Desk]:
+    """A service in shadow mode: nothing is sent to anybody."""
+    yield from open_desk(tmp_path, mode="shadow")
+
+
+def open_desk(folder: Path, **changes: Any) -> Iterator[Desk]:
     operators = folder / "operators.json"
     operators.write_text(json.dumps({"operators": []}))
     operators.chmod(0o600)
     tokens = {name: add_operator(operators, name, role, None) for name, role in ROLES.items()}
-    with a_rig(folder) as rig:
-        app = create_app(rig.service, load(folder / "andon.json", {}), rig.assembly.telemetry)
-        yield Desk(rig, app.test_client(), folder, tokens | {"alertmanager": INTAKE})
+    with a_rig(folder, **changes) as rig:
+        yield Desk(rig, app_of(rig).test_client(), folder, tokens | {"alertmanager": INTAKE})
 
 
 A_PAYLOAD = a_payload()

@@ -30,7 +30,7 @@ def test_a_kill_alert_trips_and_is_answered_when_it_is_stored(desk: Desk) -> Non
         "flatten",
         "venue=sandbox,account=mm,strategy=mm-btc",
     )
-    with desk.rig.service.parts.store.view() as tx:
+    with desk.rig.assembly.commit.store.view() as tx:
         assert tx.trip(outcome["trip_id"]) is not None
     assert desk.count('andon_requests_total{code="200",endpoint="alerts.receive"}') == 1
 
@@ -39,7 +39,7 @@ def test_the_same_delivery_again_trips_nothing_new(desk: Desk) -> None:
     body = a_payload(a_firing_entry())
     first, second = desk.deliver(body).json, desk.deliver(body).json
     assert [first["outcomes"][0]["outcome"], second["outcomes"][0]["outcome"]] == ["tripped", "already"]
-    assert len(desk.rig.service.trips()) == 1
+    assert len(desk.rig.queries.trips()) == 1
 
 
 def test_two_hundred_deliveries_at_once_make_one_trip(desk: Desk) -> None:
@@ -65,7 +65,7 @@ def test_two_hundred_deliveries_at_once_make_one_trip(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert statuses == [200] * 200
-    assert len(desk.rig.service.trips()) == 1
+    assert len(desk.rig.queries.trips()) == 1
 
 
 MALFORMED = {
@@ -129,20 +129,13 @@ def test_a_body_that_ends_early_is_told_as_such(shared_desk: Desk) -> None:
 
 
 def test_when_the_store_is_out_the_answer_is_503_and_the_kill_runs(desk: Desk) -> None:
-    desk.rig.venue("sandbox-mm")
-    desk.folder.joinpath("andon.db").chmod(0o400)
-    store = desk.rig.service.parts.store
-    store.close()
-    database = desk.folder / "andon.db"
-    for file in desk.folder.glob("andon.db*"):
-        file.rename(file.with_suffix(file.suffix + ".gone"))
-    database.mkdir()
+    desk.lose_the_store()
     answer = desk.deliver(a_payload(a_firing_entry()))
     assert (answer.status_code, answer.json["code"]) == (503, "store")
     assert answer.headers["Retry-After"] == "1"
     assert desk.count("andon_killed_from_memory_total") == 1
     assert "from memory" in answer.json["detail"]
-    (switch,) = [one for one in desk.rig.service.switches() if one.state is State.HALTED]
+    (switch,) = [one for one in desk.rig.queries.switches() if one.state is State.HALTED]
     assert str(switch.scope) == "venue=sandbox,account=mm,strategy=mm-btc"
 
 
@@ -151,7 +144,8 @@ def test_an_error_nobody_expected_is_500_and_says_nothing_of_itself(desk: Desk) 
         def receive(self, *_: object) -> None:
             raise KeyError("secret-detail")
 
-    app = create_app(Broken(), load(desk.folder / "andon.json", {}), desk.rig.assembly.telemetry)  # type: ignore[arg-type]
+    made, settings = desk.rig.assembly, load(desk.folder / "andon.json", {})
+    app = create_app(Broken(), made.resumes, made.queries, settings, made.telemetry)  # type: ignore[arg-type]
     answer = app.test_client().post(
         "/api/v1/alerts", json=a_payload(), headers={"Authorization": f"Bearer {desk.tokens['alertmanager']}"}
     )

@@ -1,8 +1,22 @@
 """The plain page, and the headers that every answer has."""
 
+import html
+import re
+from decimal import Decimal
+
 import pytest
 
+from tests.rig import until
 from tests.webhook.web.conftest import Desk
+from webhook.actions.port import Side
+
+BTC = "BTC/USDT:USDT"
+
+
+def seen(desk: Desk) -> str:
+    """What a reader sees, without the marks."""
+    body = desk.http.get("/").text.partition("<body>")[2].replace("<wbr>", "")
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def test_the_page_shows_what_is_stopped_and_escapes_what_others_wrote(desk: Desk) -> None:
@@ -14,6 +28,46 @@ def test_the_page_shows_what_is_stopped_and_escapes_what_others_wrote(desk: Desk
     assert "venue=&lt;img src&gt;" in page.text
     assert "<img" not in page.text
     assert "<script" not in page.text
+
+
+def test_the_page_shows_how_far_each_target_is_and_why_it_is_not_verified(desk: Desk) -> None:
+    mm, shared = desk.rig.venue("sandbox-mm"), desk.rig.venue("sandbox-shared")
+    mm.hold(BTC, Decimal(2))
+    shared.place(BTC, Side.SELL, Decimal(1), Decimal(110), cancellable=False)
+    body = {"action": "halt", "scope": "venue=sandbox", "reason": "odd <b>", "keep": "protective"}
+    desk.ask("tom", "POST", "/api/v1/trips", body)
+    until(lambda: "200 of BTC/USDT:USDT is not guarded by a stop" in seen(desk), told=lambda: seen(desk))
+    until(lambda: "sandbox-shared stuck : 1 order, worth 110" in seen(desk), told=lambda: seen(desk))
+    shown = seen(desk)
+    assert "venue=sandbox HALTED unverified" in shown
+    assert "protective stops are kept" in shown
+    assert "sandbox-mm empty" in shown
+    assert "engine stopped" in shown
+    assert "sandbox-shared has an order that cannot be cancelled" in shown
+    assert "by tom" in shown
+    assert "odd <b>" in shown
+    assert "<b>" not in desk.http.get("/").text
+
+
+def test_the_page_shows_which_orders_and_positions_shadow_mode_would_have_touched(shadow_desk: Desk) -> None:
+    desk = shadow_desk
+    venue = desk.rig.venue("sandbox-mm")
+    venue.place(BTC, Side.BUY, Decimal("0.5"), Decimal(90), client_order_id="mm-btc_<1>")
+    venue.hold(BTC, Decimal(-2))
+    assert "Shadow mode: nothing is tripped" in seen(desk)
+    trip = {"action": "flatten", "scope": "venue=sandbox,account=mm,strategy=mm-btc", "reason": "x"}
+    desk.ask("tom", "POST", "/api/v1/trips", trip)
+    until(lambda: "would cancel" in seen(desk))
+    shown = seen(desk)
+    assert "Shadow mode: halted in part, and nothing is sent; one person clears it" in shown
+    assert (
+        "sandbox-mm: would cancel mm-btc_<1> of mm-btc: buy 0.5 BTC/USDT:USDT at 90, worth 45.0 "
+        "sandbox-mm: would close -2 BTC/USDT:USDT, worth 200 USDT" in shown
+    )
+    for number in range(130):
+        venue.place(BTC, Side.BUY, Decimal(1), Decimal(80), client_order_id=f"by-hand-{number}")
+    # 20 lines of 102: a hundred orders, a position, and one line for the 31 orders that no row lists.
+    until(lambda: "and 82 more: /api/v1/trips/" in seen(desk), told=lambda: seen(desk))
 
 
 def test_the_page_says_that_everything_may_trade(shared_desk: Desk) -> None:
