@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import ccxt.async_support as ccxt
 import pytest
@@ -12,6 +13,7 @@ from webhook.venues.ccxt.exchanges import CATALOGUE, unknown
 from webhook.venues.ccxt.exchanges.model import Exchange, Listing, Numbered, Request, fill, placeholders
 from webhook.venues.ccxt.options import Options
 
+DOCUMENT = Path(__file__).parents[2] / "docs/exchanges.md"
 KNOWN = frozenset({"$symbol", "$unified", "$id", "$ids", "$client", "$wallet", "$settle"})
 OURS = ("andon-3f9a2c71-BTC-17-1", "a.b_c-d", "x" * 36, "andon-3f9a2c71-BTC-17-2")
 """Client order ids as we make them: at most 36 letters, digits and ``-._``."""
@@ -119,6 +121,12 @@ def test_what_it_cannot_cover_is_said_beforehand_with_a_remedy_that_works(exchan
     if told is not None and "products: [" in told:
         names = told.rpartition("products: [")[2].rstrip("]").split(", ")
         assert coverage_fault(Options(exchange=exchange.name, products=tuple(names))) is None
+
+
+@every_exchange
+def test_the_documentation_names_it_and_its_products(exchange):
+    (line,) = [one for one in DOCUMENT.read_text().splitlines() if f"`{exchange.name}`" in one and one.startswith("|")]
+    assert [product.name for product in exchange.products if f"`{product.name}`" not in line] == []
 
 
 def test_an_exchange_without_a_file_is_said_to_be_never_verified():

@@ -145,3 +145,25 @@ def test_the_own_name_of_a_market_is_guessed_where_its_form_is_known(exchange, s
 def test_a_configured_own_name_is_taken():
     known = CATALOGUE["binance"]
     assert Markets(known, known.products, {"BTC/USD": "XXBTZUSD"}, ()).own_name("BTC/USD") == "XXBTZUSD"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "products", "symbol", "books"),
+    [
+        # A TWAP order of Hyperliquid, or a spread of Bybit, may trade this market, and no list shows it.
+        ("hyperliquid", [], "BTC/USDC:USDC", None),
+        ("hyperliquid", ["perpetuals"], "BTC/USDC:USDC", {"orders"}),
+        ("bybit", [], "BTC/USD:BTC", None),
+        ("bybit", ["inverse"], "BTC/USD:BTC", {"inverse"}),
+        # A spread of OKX is in two markets at once: a read of one symbol does not show it.
+        ("okx", [], "BTC/USDT:USDT", None),
+        ("gate", [], "BTC/USDT:USDT", None),
+        ("bitget", ["spot", "margin"], "BTC/USDT", None),
+    ],
+)
+def test_a_symbol_is_covered_only_where_nothing_that_can_trade_it_is_left_out(
+    options, exchange, products, symbol, books
+):
+    keys = ("wallet_address_file", "private_key_file") if exchange == "hyperliquid" else KEYS
+    with ccxt_venue(options(exchange, *keys, products=products)) as venue:
+        assert venue.order_books([symbol]) == books

@@ -120,6 +120,18 @@ def test_an_order_in_a_market_that_is_not_known_is_cancelled_by_the_name_the_exc
         assert requests(process, path="/fapi/v1/exchangeInfo") == []
 
 
+def test_an_order_under_a_name_that_nobody_knows_may_be_of_the_symbol_that_was_asked_for(process, tmp_path):
+    process.clear()
+    symbols = [*PERPS, "XRP/USDT:USDT"]
+    with ccxt_venue(ccxt_options(process, "mm", tmp_path, symbols=symbols)) as venue:
+        bench = SandboxBench(venue, process, "mm", PERPS)
+        bench.rest("DOGE/USDT:USDT")
+        read = venue.open_orders(symbols, TIMEOUT)
+        assert (read.orders, read.coverage.books) == ((), {"usdm algo"})
+        venue.prepare(TIMEOUT)
+        assert venue.open_orders(PERPS, TIMEOUT).coverage.books == {"usdm", "usdm algo"}
+
+
 def test_before_the_markets_are_loaded_no_symbol_is_resolved_and_the_account_can_be_verified(process, tmp_path):
     process.clear()
     with ccxt_venue(ccxt_options(process, "mm", tmp_path)) as venue:

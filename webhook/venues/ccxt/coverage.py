@@ -31,11 +31,13 @@ def gap(exchange: Exchange, options: Options, products: Collection[Product], *, 
     if ignored := exchange.refuses & set(options.options):
         return f"with ccxt's option {', '.join(sorted(ignored))} the order books of {exchange.name} are not established"
     for product in products:
-        if product.unread and account_wide:
-            return f"{product.name}: {product.unread}"
         listed = [book for book in exchange.books if product.name in book.products]
-        if not listed or not all(book.account or (book.symbol and not account_wide) for book in listed):
-            return f"{product.name}: {product.unread or 'the exchange lists its orders symbol by symbol only'}"
+        if product.unread:
+            return f"{product.name}: {product.unread}"
+        if product.spans and not account_wide:
+            return f"{product.name}: an order of it is in several markets"
+        if not all(book.account or (book.symbol and not account_wide) for book in listed):
+            return f"{product.name}: the exchange lists its orders symbol by symbol only"
     return None
 
 

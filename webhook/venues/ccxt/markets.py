@@ -48,11 +48,13 @@ class Markets:
         for symbol, market in markets.items():
             own = self._own_names(market)
             names.append((symbol, own))
-            holders = [product for product in self._exchange.products if product.holds(market)]
-            for product in holders:
-                for name in own:
-                    by_name[product.name, name.casefold()] = symbol
-            alike = [product for product in self._exchange.products if product.resembles(market)]
+            for product in self._exchange.products:
+                if product.holds(market):
+                    by_name |= dict.fromkeys(((product.name, name.casefold()) for name in own), symbol)
+            # A product without holdings (an algorithm, a spread) works in markets that belong to others.
+            proper = [product for product in self._exchange.products if product.holdings != "none"]
+            holders = [product for product in proper if product.holds(market)]
+            alike = [product for product in proper if product.resembles(market)]
             if not alike:
                 strangers.append(symbol)
             for product in alike if not holders else ():

@@ -42,6 +42,8 @@ async def pages(listing: Listing, params: Params, ask: Ask) -> AsyncIterator[lis
                 raise IncompleteError(f"{len(rows)} rows may be only the first page")
             if (following := listing.next.after(payload, rows, len(seen), number)) is None:
                 break
+            if any(value is None for value in following.values()):
+                raise IncompleteError("the next page has no name")
             if number >= _MOST_PAGES:
                 raise IncompleteError(f"more than {_MOST_PAGES} pages")
             query = {**params, **following}

@@ -112,6 +112,9 @@ class Reader:
                 return order
             found.items[order.symbol, order.order_id] = order
             self._remember(book, order.order_id, row)
+            if symbols is not None and order.symbol not in symbols and self.lists.markets.market(order.symbol) is None:
+                # It may be of the symbol that was asked for, under a name that nobody has matched with it.
+                return f"its market {order.symbol} is not known"
             return None
 
         if await self.lists.collect(found, what, asked, add, deadline) and symbols is None:

@@ -171,8 +171,8 @@ class CcxtVenue:
         for symbol in self._markets.unified(symbols):
             if self._markets.loaded and self._markets.market(symbol) is None:
                 return None
-            mine = self._markets.products_of(symbol)
-            if not mine:
+            mine = self._markets.products_of(symbol) or ()
+            if all(product.holdings == "none" for product in mine):
                 return None
             products |= {product.name: product for product in mine}
         return tuple(products.values())

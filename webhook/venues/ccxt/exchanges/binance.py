@@ -66,12 +66,7 @@ EXCHANGE = Exchange(
     products=(
         Product("spot", frozenset({"spot"}), holdings="balances"),
         Product("margin", frozenset({"spot"}), holdings="balances"),
-        Product(
-            "isolated_margin",
-            frozenset({"spot"}),
-            unread="Binance lists orders of isolated margin symbol by symbol only",
-            holdings="balances",
-        ),
+        Product("isolated_margin", frozenset({"spot"}), holdings="balances"),
         USDM,
         COINM,
         Product("options", frozenset({"option"})),

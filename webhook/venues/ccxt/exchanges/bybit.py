@@ -79,7 +79,12 @@ EXCHANGE = Exchange(
         Product("linear", frozenset({"swap", "future"}), linear=True, settles=frozenset(_SETTLES)),
         Product("inverse", frozenset({"swap", "future"}), linear=False),
         Product("option", frozenset({"option"}), settles=frozenset(_SETTLES)),
-        Product("spreads", frozenset(), unread="ccxt has no call that lists the orders of spread trading"),
+        Product(
+            "spreads",
+            frozenset({"spot", "swap", "future"}),
+            unread="ccxt has no call that lists the orders of spread trading",
+            holdings="none",
+        ),
     ),
     books=(
         _spot("spot", "Order", trigger=False),

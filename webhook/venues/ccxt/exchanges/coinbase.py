@@ -7,7 +7,7 @@ read is not established.
 
 from webhook.venues.ccxt.exchanges.model import Book, ClientIds, Cursor, Exchange, Listing, Product, Request
 
-_ALIVE = ("OPEN", "PENDING", "QUEUED")
+_ALIVE = ("OPEN", "PENDING", "QUEUED", "CANCEL_QUEUED", "EDIT_QUEUED")
 
 
 def _orders(status: str) -> Listing:

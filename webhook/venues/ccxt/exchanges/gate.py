@@ -99,7 +99,12 @@ EXCHANGE = Exchange(
         Product("btc_perpetuals", frozenset({"swap"}), linear=False, settles=frozenset({"BTC"})),
         Product("delivery", frozenset({"future"}), settles=frozenset({"USDT"})),
         Product("options", frozenset({"option"})),
-        Product("automatic", frozenset(), unread="how trailing and chase orders are listed is not established"),
+        Product(
+            "automatic",
+            frozenset({"swap"}),
+            unread="how trailing and chase orders are listed is not established",
+            holdings="none",
+        ),
     ),
     books=(
         *_spot("spot"),

@@ -21,7 +21,12 @@ EXCHANGE = Exchange(
     products=(
         Product("spot", frozenset({"spot"}), holdings="balances"),
         Product("perpetuals", frozenset({"swap"})),
-        Product("twap", frozenset(), unread="no request is known that lists running TWAP orders", holdings="none"),
+        Product(
+            "twap",
+            frozenset({"spot", "swap"}),
+            unread="no request is known that lists running TWAP orders",
+            holdings="none",
+        ),
     ),
     books=(
         Book(

@@ -107,8 +107,9 @@ class Product:
 
     ``types``: ccxt's market types; ``linear``: only contracts that are (True) or are not (False) settled in the quote
     currency; ``settles``: the currencies that its reads name: a market settled in another one is not covered.
-    ``unread``: why an account that may trade this can never be called empty.  ``holdings``: ``positions``, ``balances``
-    (nobody can then say that there is no position), or ``none``.
+    ``unread``: why nothing that this can hold is ever called empty.  ``spans``: an order of it is in several markets:
+    it is seen in a read of the account and never in one of a symbol.  ``holdings``: ``positions``, ``balances`` (nobody
+    can then say that there is no position), or ``none``.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Product:
     linear: bool | None = None
     settles: frozenset[str] | None = None
     unread: str = ""
+    spans: bool = False
     holdings: str = "positions"
 
     def resembles(self, market: Mapping[str, Any]) -> bool:

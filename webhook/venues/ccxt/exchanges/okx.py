@@ -61,7 +61,7 @@ EXCHANGE = Exchange(
     products=(
         Product("spot", frozenset({"spot"}), holdings="balances"),
         Product("derivatives", frozenset({"swap", "future", "option"})),
-        Product("spreads", frozenset(), holdings="none"),
+        Product("spreads", frozenset({"spot", "swap", "future"}), spans=True, holdings="none"),
     ),
     books=(
         Book(
