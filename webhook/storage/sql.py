@@ -54,6 +54,9 @@ class ReplacedError(Exception):
     """The database that was opened is not the one that is there now."""
 
 
+MOST_READS = 12
+"""Reads at a time: on a disk or server that hangs they hold the threads that they came in, and an alert needs one."""
+
 _IN_SQL = (SQLAlchemyError,)
 """Also a value that cannot be bound, which is a fault of ours: it too must let the kill go on from memory."""
 _BEFORE_SQL = (SQLAlchemyError, OSError)
@@ -71,6 +74,7 @@ class SqlStore:
         self._preparing = threading.Lock()
         # Writers of this process queue here, in order and without polling; those of other processes in the database.
         self._writing = threading.Lock()
+        self._reading = threading.BoundedSemaphore(MOST_READS)
         self._mine = threading.local()
 
     def prepare(self) -> None:
@@ -121,11 +125,16 @@ class SqlStore:
 
     @contextmanager
     def _view(self) -> Iterator[Transaction]:
-        self._ready()
-        with self._connected() as connection:
-            self._database.begin_view(connection)
-            yield SqlTransaction(connection, writable=False)
-            connection.rollback()
+        if not self._reading.acquire(timeout=self._database.busy_seconds):
+            raise StoreOutageError(f"{self._database.name}: too many reads wait for it", reason="busy")
+        try:
+            self._ready()
+            with self._connected() as connection:
+                self._database.begin_view(connection)
+                yield SqlTransaction(connection, writable=False)
+                connection.rollback()
+        finally:
+            self._reading.release()
 
     def ping(self) -> None:
         """See the port."""
