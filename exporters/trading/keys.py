@@ -22,6 +22,11 @@ class Currencies(NamedTuple):
     quote: str
     settle: str
 
+    @property
+    def inverse(self) -> bool:
+        """It is settled in its own base, as a coin-margined contract is."""
+        return self.settle == self.base != ""
+
     @classmethod
     def of(cls, symbol: str) -> "Currencies":
         """Read a unified symbol; spot is settled in its quote."""

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -19,10 +19,13 @@ from prometheus_client.metrics_core import Metric
 from exporters.logs import LogBudget
 from exporters.series import gauge
 from exporters.trading.intake.intake import Intake
+from exporters.trading.keys import Currencies
 from exporters.trading.settings import ReconciledAccount
 from exporters.trading.state import State
 
 _ZERO: Final = Decimal(0)
+# What an inverse contract holds of its base depends on the mark price, and venue and engine see different ones.
+_MARKS_APART: Final = Decimal("0.01")
 UP: Final = gauge(
     "trading_reconciliation_up",
     "venue account",
@@ -98,15 +101,29 @@ def gaps(before: Holdings, venue: Holdings, after: Holdings) -> dict[str, Gap]:
                 venue.positions.get(symbol, _ZERO),
                 before.positions.get(symbol, _ZERO),
                 after.positions.get(symbol, _ZERO),
+                slack=_MARKS_APART if Currencies.of(symbol).inverse else _ZERO,
             ),
         )
         for symbol in symbols
     }
 
 
-def _beyond(value: Decimal, first: Decimal, second: Decimal) -> Decimal:
+def _beyond(value: Decimal, first: Decimal, second: Decimal, slack: Decimal = _ZERO) -> Decimal:
+    """How far *value* lies outside of the two; within the ratio *slack* of one of them is not outside."""
     low, high = min(first, second), max(first, second)
-    return value - high if value > high else value - low if value < low else _ZERO
+    beyond = value - high if value > high else value - low if value < low else _ZERO
+    return beyond if abs(beyond) > slack * max(abs(first), abs(second)) else _ZERO
+
+
+def base_quantity(position: Mapping[str, Any]) -> Decimal:
+    """What one of ccxt's positions holds in base units, signed.
+
+    Contracts of an inverse symbol are sizes in its quote; raises when their mark price is not told.
+    """
+    size = Decimal(str(position["contracts"] or 0)) * Decimal(str(position["contractSize"] or 1))
+    if size and Currencies.of(position["symbol"]).inverse:
+        size /= Decimal(str(position["markPrice"]))
+    return -size if position["side"] == "short" else size
 
 
 class Reconciliation:
@@ -174,8 +191,7 @@ class Reconciliation:
         positions: dict[str, Decimal] = {}
         if self.settings.positions:
             for position in self._client.fetch_positions():
-                size = Decimal(str(position["contracts"] or 0)) * Decimal(str(position["contractSize"] or 1))
-                signed = -size if position["side"] == "short" else size
+                signed = base_quantity(position)
                 if signed:
                     positions[position["symbol"]] = positions.get(position["symbol"], _ZERO) + signed
         return Holdings(orders, positions)

@@ -84,7 +84,7 @@ class Instrument:
     @property
     def inverse(self) -> bool:
         """It is settled in its own base, as a coin-margined contract is."""
-        return self.fills.currency == self.currencies.base
+        return self.currencies.inverse
 
 
 class State:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporters.trading.reconciliation import Gap, Holdings, engine_holdings, gaps
+from exporters.trading.reconciliation import Gap, Holdings, base_quantity, engine_holdings, gaps
 from exporters.trading.state import State
 from tests.exporters.lines import line, state_after
 from tests.exporters.running import exporter
@@ -42,6 +42,29 @@ def test_the_gap_is_never_more_than_the_difference(before, venue, after):
 def test_a_symbol_that_one_side_does_not_know_counts_as_none():
     found = gaps(Holdings({}, {}), Holdings({"A": 1}, {"B": Decimal(2)}), Holdings({}, {"C": Decimal(3)}))
     assert found == {"A": Gap(1, Decimal(0)), "B": Gap(0, Decimal(2)), "C": Gap(0, Decimal(0))}
+
+
+def test_contracts_of_an_inverse_symbol_are_compared_by_what_they_hold_of_its_base():
+    """60 contracts of 100 USD at 60,000 are 0.1 BTC; the engine looked when a BTC was worth a little less."""
+    told = {"symbol": "BTC/USD:BTC", "contracts": 60.0, "contractSize": 100.0, "side": "short", "markPrice": 60000.0}
+    assert base_quantity(told) == Decimal("-0.1")
+    assert base_quantity({**told, "symbol": "BTC/USDT:USDT", "contractSize": 0.001, "markPrice": None}) == Decimal(
+        "-0.06"
+    )
+
+    def gap(quantity, symbol="BTC/USD:BTC"):
+        engine = Holdings({}, {symbol: Decimal(quantity)})
+        return gaps(engine, Holdings({}, {symbol: Decimal("-0.1")}), engine)[symbol].quantity
+
+    assert gap("-0.1003") == 0
+    assert gap("-0.11") == Decimal("0.01")
+    assert gap("-0.1003", "BTC/USDT:USDT") == Decimal("0.0003")
+
+
+def test_an_inverse_position_without_a_mark_price_is_unknown():
+    told = {"symbol": "BTC/USD:BTC", "contracts": 60.0, "contractSize": 100.0, "side": "long", "markPrice": None}
+    with pytest.raises(ArithmeticError):
+        base_quantity(told)
 
 
 def test_strategies_of_an_account_are_added_up_and_others_left_out():
