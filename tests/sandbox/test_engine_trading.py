@@ -41,6 +41,7 @@ def _calm(venue, engine):
     engine.do("DELETE", "/faults")
     accounts = venue.admin("GET", "state")["accounts"].values()
     if any(Decimal(one["fees"]) or one["open_orders_total"] > 2 for one in accounts):
+        engine.do("POST", "/control/pause", {})  # or a quote might fill meanwhile
         venue.clear()
         until(lambda: all(engine.status(name)["equity"] == "100000" for name in STRATEGIES))
     engine.do("POST", "/control/resume", {})

@@ -105,8 +105,12 @@ class Bleed:
                 return
             await self._sell()
             await self._admin.calm()
-            asked_at = monotonic()
-            await self._until(lambda asked_at=asked_at: self._trader.priced_after(asked_at))  # type: ignore[misc]
+            await self._fresh_price()
+
+    async def _fresh_price(self) -> None:
+        """Wait for a price that was read after now."""
+        now = monotonic()
+        await self._until(lambda: self._trader.priced_after(now))
 
     def _exposure(self) -> Decimal:
         return abs(self._trader.position) * (self._trader.mid() or Decimal(0))
@@ -136,7 +140,8 @@ class Bleed:
         await self._until(lambda: self._trader.position < held)
 
     async def _leave_resting(self) -> None:
-        """Rest small orders on both sides, far enough away to stay."""
+        """Rest small orders on both sides, far enough away to stay: away from where the last fall has led."""
+        await self._fresh_price()
         rules, mid = self._trader.rules, self._trader.mid()
         if rules is None or mid is None:
             return
