@@ -63,11 +63,14 @@ def coverage_fault(options: Options) -> str | None:
             f"{options.exchange}: which order books it has is not established; orders are cancelled and never verified "
             f"(established are {', '.join(CATALOGUE)})"
         )
-    reason = gap(exchange, options, chosen(exchange, options), account_wide=True)
+    try:
+        products = chosen(exchange, options)
+    except PermanentError as error:
+        return str(error)
+    reason = gap(exchange, options, products, account_wide=True)
     if reason is None:
         return None
-    whole = [one for one in exchange.products if gap(exchange, options, (one,), account_wide=True) is None]
-    names = [product.name for product in chosen(exchange, options) if product in whole]
+    names = [one.name for one in products if gap(exchange, options, (one,), account_wide=True) is None]
     remedy = f"; when the account can hold no other orders, say so: products: [{', '.join(names)}]" if names else ""
     return f"{options.exchange}: {reason}{remedy}"
 
@@ -77,7 +80,11 @@ def position_fault(options: Options) -> str | None:
     exchange = CATALOGUE.get(options.exchange)
     if exchange is None:
         return f"{options.exchange}: how its positions are read is not established"
-    for product in chosen(exchange, options):
+    try:
+        products = chosen(exchange, options)
+    except PermanentError as error:
+        return str(error)
+    for product in products:
         if product.holdings == "balances":
             return f"{options.exchange}: what {product.name} holds are balances, so that it is never called flat"
         if product.holdings == "positions" and not any(book.product == product.name for book in exchange.positions):
