@@ -1,4 +1,4 @@
-"""Binance, as https://developers.binance.com/docs shows its answers; its spot and USD-M are tried on the sandbox, too."""
+"""Binance, as https://developers.binance.com/docs shows its answers."""
 
 from typing import Any
 
