@@ -337,14 +337,13 @@ class TestEnvironment:
             for place in (folder / "secrets", mounted):
                 (place / name).write_bytes((folder / name).read_bytes())
             (folder / name).unlink()
-        document = least(
-            secrets_dir="./secrets/../secrets", venues=[a_venue(options={"deep": [{"key_file": "token"}]})]
-        )
+        options = {"exchange": "binanceusdm", "api_key_file": "token", "secret_file": "token"}
+        document = least(secrets_dir="./secrets/../secrets", venues=[a_venue(adapter="ccxt", options=options)])
         for place, environ in ((folder / "secrets", {}), (mounted, {"ANDON__SECRETS_DIR": str(mounted)})):
             found = read(folder, document, **environ)
             assert found.secrets_dir == place
             assert found.intake.token_file == place / "token"
-            assert found.venues[0].options == {"deep": [{"key_file": str(place / "token")}]}
+            assert found.venues[0].options["api_key_file"] == str(place / "token")
         absolute = least(secrets_dir="nowhere", intake={"token_file": str(mounted / "token")})
         assert set(faults(folder, absolute)) == {"access.operators_file"}
 
