@@ -22,9 +22,9 @@ from exporters.trading.settings import EventsIntake, ExpectedStrategy, TradingLi
 __all__ = [
     "CaptureFeed",
     "ConfigError",
+    "ConfigFault",
     "EventsIntake",
     "ExpectedStrategy",
-    "Fault",
     "Listen",
     "MarketDataSettings",
     "NdjsonFeed",
@@ -70,7 +70,7 @@ class Settings(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ConfigFault:
     """One thing wrong with the configuration: where, and what."""
 
     path: str
@@ -80,7 +80,7 @@ class Fault:
 class ConfigError(Exception):
     """The configuration cannot be used; ``faults`` are all that is wrong with it."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[ConfigFault]) -> None:
         super().__init__("\n".join(f"{fault.path}: {fault.message}" for fault in faults))
         self.faults = faults
 
@@ -90,24 +90,25 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as fault:
-        raise ConfigError([Fault(str(path), f"cannot be read ({fault.strerror})")]) from None
+        raise ConfigError([ConfigFault(str(path), f"cannot be read ({fault.strerror})")]) from None
     except yaml.YAMLError as fault:
-        raise ConfigError([Fault(str(path), f"is not YAML ({fault})")]) from None
+        raise ConfigError([ConfigFault(str(path), f"is not YAML ({fault})")]) from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError([Fault(str(path), "must be a mapping of sections")])
-    faults: list[Fault] = []
+        raise ConfigError([ConfigFault(str(path), "must be a mapping of sections")])
+    faults: list[ConfigFault] = []
     for name in sorted(environ):
         if name.startswith(PREFIX):
             message = _override(document, name.removeprefix(PREFIX).lower().split("__"), environ[name])
             if message is not None:
-                faults.append(Fault(name, message))
+                faults.append(ConfigFault(name, message))
     try:
         settings = Settings.model_validate(document)
     except ValidationError as invalid:
         faults.extend(
-            Fault(_place(each["loc"]), each["msg"]) for each in invalid.errors(include_url=False, include_input=False)
+            ConfigFault(_place(each["loc"]), each["msg"])
+            for each in invalid.errors(include_url=False, include_input=False)
         )
         raise ConfigError(faults) from None
     if faults:

@@ -28,11 +28,11 @@ from webhook.service.queries import Queries
 from webhook.service.recorder import Recorder
 from webhook.service.resume import Resumes
 from webhook.service.service import Service
-from webhook.settings import ConfigError, Fault, Settings
+from webhook.settings import ConfigError, ConfigFault, Settings
 from webhook.settings.options import Catalogues, option_faults
 from webhook.settings.policy import attribution_of, policy_of
 from webhook.storage import MemoryStore, file_of, open_store
-from webhook.storage.metered import MeteredStore
+from webhook.storage.instrumented import InstrumentedStore
 from webhook.telemetry.metrics import Telemetry
 from webhook.venues import VENUES
 from webhook.worker.leases import Leases
@@ -88,7 +88,7 @@ class Edges:
         return (*self.venues, *self.engines, *self.notifiers.values())
 
 
-def validate(settings: Settings) -> list[Fault]:
+def validate(settings: Settings) -> list[ConfigFault]:
     """What only shows when the adapters are made (an exchange that nobody knows, a secret of no use); calls nobody."""
     try:
         edges = _edges(settings, SystemClock())
@@ -124,7 +124,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     for name in edges.notifiers:
         telemetry.declare_notifier(name)
 
-    store = MeteredStore(open_store(settings.store.connection_url(), required=False), telemetry.store_transaction)
+    store = InstrumentedStore(open_store(settings.store.connection_url(), required=False), telemetry.store_transaction)
     memory = MemoryStore()
     in_flight = InFlight(targets, clock)
     commit = GroupCommit(
@@ -250,7 +250,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
 
 def _edges(settings: Settings, clock: Clock) -> Edges:
     """Make every adapter; raises `ConfigError` with all that cannot be made."""
-    found: list[Fault] = list(option_faults({name: getattr(settings, name) for name in CATALOGUES}, CATALOGUES))
+    found: list[ConfigFault] = list(option_faults({name: getattr(settings, name) for name in CATALOGUES}, CATALOGUES))
     if found:
         raise ConfigError(found)
     venues: list[Venue] = []
@@ -307,7 +307,7 @@ def _has_positions(venue: Venue) -> bool:
 class _collecting:  # noqa: N801 - read as a phrase: `with _collecting(found, path)`
     """Turn an adapter's refusal to be built into a fault, so that all are told at once."""
 
-    def __init__(self, found: list[Fault], path: str) -> None:
+    def __init__(self, found: list[ConfigFault], path: str) -> None:
         self._found = found
         self._path = path
 
@@ -316,7 +316,7 @@ class _collecting:  # noqa: N801 - read as a phrase: `with _collecting(found, pa
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if isinstance(error, AndonError):
-            self._found.append(Fault(self._path, str(error)))
+            self._found.append(ConfigFault(self._path, str(error)))
             return True
         return False
 

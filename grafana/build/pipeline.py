@@ -282,7 +282,7 @@ def _webhook() -> tuple[AnyPanel, ...]:
         ),
         state_history(
             "Store and polls",
-            "Whether the journal can be written, the webhook can ask Prometheus by itself, and every target is looked after.",
+            "Whether the journal can be written, Prometheus can be asked, and every target is looked after.",
             UP,
             Query("min(andon_store_up)", "store"),
             Query("min(andon_prometheus_poll_up)", "poll of Prometheus"),

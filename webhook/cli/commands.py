@@ -6,7 +6,7 @@ import time
 
 from webhook.cli import exits
 from webhook.cli.client import Client
-from webhook.cli.reach import client
+from webhook.cli.connect import client
 from webhook.cli.status import residual, show, touched
 
 MILESTONES = ("stored", "first_cancel_sent", "stopped", "empty", "flat")

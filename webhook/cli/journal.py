@@ -12,7 +12,7 @@ from webhook.audit.chain import Head, verify
 from webhook.audit.record import Record
 from webhook.cli import exits
 from webhook.cli.client import Client
-from webhook.cli.reach import client
+from webhook.cli.connect import client
 from webhook.errors import AndonError
 from webhook.settings import load
 from webhook.settings.store_url import sqlite_path

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from webhook.access.operators import ROLES
-from webhook.cli import exits, reach
+from webhook.cli import connect, exits
 from webhook.cli.client import AnswerError, UnreachableError
 from webhook.drill import options as drill_options
 from webhook.errors import AndonError
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         return _tell(f"andon: {error}", exits.UNREACHABLE)
     except AnswerError as error:
         return _tell(f"andon: {error} ({error.code})", exits.UNREACHABLE if error.status >= 500 else exits.FAILED)
-    except (reach.TokenError, AndonError, ValueError) as error:
+    except (connect.TokenError, AndonError, ValueError) as error:
         return _tell(f"andon: {error}", exits.FAILED)
     except BrokenPipeError:
         sys.stderr.close()
@@ -83,7 +83,7 @@ def _add(names: Commands, name: str, summary: str, description: str = "") -> _Pa
 
 def _people(names: Commands) -> None:
     status = _add(names, "status", "show what is stopped, what is being done, and who is waited for")
-    reach.add_options(status)
+    connect.add_options(status)
     status.set_defaults(run="webhook.cli.commands:status")
 
     trip = _add(
@@ -113,7 +113,7 @@ def _people(names: Commands) -> None:
     trip.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="how long --wait waits (default: %(default)g)"
     )
-    reach.add_options(trip)
+    connect.add_options(trip)
     trip.set_defaults(run="webhook.cli.commands:trip")
 
     resume = _add(
@@ -124,17 +124,17 @@ def _people(names: Commands) -> None:
     )
     resume.add_argument("--scope", required=True, help="exactly the scope that `andon status` shows")
     resume.add_argument("--reason", required=True, help="why it is safe again; it goes into the journal")
-    reach.add_options(resume)
+    connect.add_options(resume)
     resume.set_defaults(run="webhook.cli.commands:resume")
 
     approve = _add(names, "approve", "approve somebody else's request to resume")
     approve.add_argument("id", metavar="ID", help="as `andon status` shows it")
-    reach.add_options(approve)
+    connect.add_options(approve)
     approve.set_defaults(run="webhook.cli.commands:approve")
 
     withdraw = _add(names, "withdraw", "take a request to resume back")
     withdraw.add_argument("id", metavar="ID", help="as `andon status` shows it")
-    reach.add_options(withdraw)
+    connect.add_options(withdraw)
     withdraw.set_defaults(run="webhook.cli.commands:withdraw")
 
     verify = _add(
@@ -150,7 +150,7 @@ def _people(names: Commands) -> None:
     source = verify.add_mutually_exclusive_group()
     source.add_argument("--store", metavar="URL", help="e.g. sqlite:////var/lib/andon/andon.db")
     source.add_argument("--config", type=Path, metavar="FILE", help="read the store that this configuration names")
-    reach.add_options(verify)
+    connect.add_options(verify)
     verify.set_defaults(run="webhook.cli.journal:verify_audit")
 
     drilling = _add(
@@ -160,7 +160,7 @@ def _people(names: Commands) -> None:
         "Refuses when the service has anything armed that is not the sandbox venue.",
     )
     drill_options.add_options(drilling)
-    reach.add_options(drilling)
+    connect.add_options(drilling)
     drilling.set_defaults(run="webhook.drill.run:drill")
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from webhook.cli.client import Client
-from webhook.cli.reach import client, read_token
+from webhook.cli.connect import client, read_token
 from webhook.drill.faults import BREAKS
 from webhook.drill.world import World
 
@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def world_of(options: argparse.Namespace) -> World:
-    """The clients that the options name; raises `webhook.cli.reach.TokenError`."""
+    """The clients that the options name; raises `webhook.cli.connect.TokenError`."""
     venue_token = read_token(options.venue_token_file) if options.venue_token_file else None
     return World(
         service=client(options),

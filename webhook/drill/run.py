@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook.cli import exits
 from webhook.cli.client import AnswerError, Client
-from webhook.cli.reach import read_token
+from webhook.cli.connect import read_token
 from webhook.cli.tables import table
 from webhook.drill.faults import BREAKS, Break
 from webhook.drill.options import world_of

@@ -37,7 +37,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class MalformedAlert:
     """Why one alert of a batch could not be read; ``index`` is its place in the body, -1 for the body itself."""
 
     index: int
@@ -50,7 +50,7 @@ class Batch:
     """Everything one delivery carried: the alerts that can be read, and what is wrong with the others.
 
     ``truncated`` counts the alerts that Alertmanager left out (``max_alerts``); ``source`` is ``alertmanager`` or
-    ``prometheus``.  ``problems`` must be shown to a person: each could have been a kill.
+    ``prometheus``.  ``malformed`` must be shown to a person: each could have been a kill.
     """
 
     alerts: tuple[Alert, ...]
@@ -58,7 +58,7 @@ class Batch:
     group_key: str
     truncated: int
     source: str
-    problems: tuple[Problem, ...] = field(default=())
+    malformed: tuple[MalformedAlert, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ alert has its own status, labels and start.  One alert that cannot be read never
 
 from typing import Any
 
-from webhook.intake.alert import Alert, AlertStatus, Batch, IntakeError, Limits, Problem, fingerprint
-from webhook.intake.reading import FieldError, clean, kind_of, read_annotations, read_labels, read_object, read_time
+from webhook.intake.alert import Alert, AlertStatus, Batch, IntakeError, Limits, MalformedAlert, fingerprint
+from webhook.intake.body import FieldError, clean, kind_of, read_annotations, read_labels, read_object, read_time
 
 SOURCE = "alertmanager"
 _DEFAULT = Limits()
@@ -32,15 +32,15 @@ def parse(body: bytes, *, limits: Limits = _DEFAULT) -> Batch:
             "group the route by ['...'] so that each alert comes by itself, or raise intake.max_alerts",
         )
     alerts: list[Alert] = []
-    problems: list[Problem] = []
+    problems: list[MalformedAlert] = []
     for index, entry in enumerate(entries):
         try:
             alerts.append(_alert(entry, f"alerts[{index}]", limits))
         except FieldError as error:
-            problems.append(Problem(index, "bad_field", str(error)))
+            problems.append(MalformedAlert(index, "bad_field", str(error)))
     truncated = document.get("truncatedAlerts", 0)
     if not isinstance(truncated, int) or isinstance(truncated, bool) or truncated < 0:
-        problems.append(Problem(-1, "bad_field", "truncatedAlerts must be a whole number, 0 or more"))
+        problems.append(MalformedAlert(-1, "bad_field", "truncatedAlerts must be a whole number, 0 or more"))
         truncated = 0
     return Batch(
         alerts=tuple(alerts),
@@ -48,7 +48,7 @@ def parse(body: bytes, *, limits: Limits = _DEFAULT) -> Batch:
         group_key=_text(document, "groupKey"),
         truncated=truncated,
         source=SOURCE,
-        problems=tuple(problems),
+        malformed=tuple(problems),
     )
 
 

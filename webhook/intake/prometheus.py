@@ -5,8 +5,8 @@ differ from what Alertmanager sends for the same alert: ``external_labels`` are 
 evaluation that was true (before any ``for``), not the one that fired.
 """
 
-from webhook.intake.alert import Alert, AlertStatus, Batch, IntakeError, Limits, Problem, fingerprint
-from webhook.intake.reading import FieldError, kind_of, read_annotations, read_labels, read_object, read_time
+from webhook.intake.alert import Alert, AlertStatus, Batch, IntakeError, Limits, MalformedAlert, fingerprint
+from webhook.intake.body import FieldError, kind_of, read_annotations, read_labels, read_object, read_time
 
 SOURCE = "prometheus"
 _DEFAULT = Limits()
@@ -22,12 +22,12 @@ def parse(body: bytes, *, limits: Limits = _DEFAULT) -> Batch:
     if not isinstance(entries, list):
         raise IntakeError("bad_field", f"data.alerts must be an array, not {kind_of(entries)}")
     alerts: list[Alert] = []
-    problems: list[Problem] = []
+    problems: list[MalformedAlert] = []
     for index, entry in enumerate(entries):
         try:
             alert = _alert(entry, f"data.alerts[{index}]", limits)
         except FieldError as error:
-            problems.append(Problem(index, "bad_field", str(error)))
+            problems.append(MalformedAlert(index, "bad_field", str(error)))
             continue
         if alert is not None:
             alerts.append(alert)

@@ -273,7 +273,7 @@ class Decisions:
     def _unreadable(self, unit: "_Unit", batch: Batch) -> None:
         """What could not be read, or was cut off, could have been a kill: nothing of it is passed over in silence."""
         now = unit.request.now
-        for problem in batch.problems:
+        for problem in batch.malformed:
             unit.decided.refused.append(problem.reason)
             name = f"alert {problem.index} of a delivery"
             self._tell(unit, self._composer.refused(name, problem.reason, problem.message, now, {}, {}))

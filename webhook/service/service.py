@@ -76,7 +76,7 @@ class Service:
         """
         started = self._clock.monotonic()
         rest = self._hear(batch)
-        if not rest.alerts and not rest.problems and not rest.truncated:
+        if not rest.alerts and not rest.malformed and not rest.truncated:
             return Receipt(len(batch.alerts), ())
         request = Request(received_at, batch.source, secrets.token_hex(8), self._firing())
         decided = self._decide(lambda tx: self._decisions.alerts(tx, rest, request), started)
@@ -89,7 +89,7 @@ class Service:
             if alert.name == WATCHDOG and alert.status is AlertStatus.FIRING and batch.source == "alertmanager":
                 self._telemetry.watchdog.set(self._clock.now().timestamp())
         others = tuple(alert for alert in batch.alerts if alert.name != WATCHDOG)
-        return Batch(others, batch.receiver, batch.group_key, batch.truncated, batch.source, batch.problems)
+        return Batch(others, batch.receiver, batch.group_key, batch.truncated, batch.source, batch.malformed)
 
     def _firing(self) -> frozenset[tuple[str, Scope | None]] | None:
         batch = self._prometheus.latest()

@@ -5,7 +5,7 @@ path and what to do.  Nothing is guessed: an unknown key, a value of another kin
 writable by anybody stops the service before it starts.
 """
 
-from webhook.settings.faults import ConfigError, Fault
+from webhook.settings.faults import ConfigError, ConfigFault
 from webhook.settings.load import load
 from webhook.settings.models import (
     AccessSettings,
@@ -30,8 +30,8 @@ __all__ = [
     "AccessSettings",
     "BudgetSettings",
     "ConfigError",
+    "ConfigFault",
     "EngineSettings",
-    "Fault",
     "FlattenSettings",
     "IntakeSettings",
     "LimitSettings",

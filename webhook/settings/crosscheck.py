@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from webhook.settings.faults import Fault
+from webhook.settings.faults import ConfigFault
 from webhook.settings.models import (
     AccessSettings,
     EdgeSettings,
@@ -44,12 +44,12 @@ def resolve_paths(data: dict[str, Any], folder: Path) -> None:
         store["url"] = in_folder(store["url"], folder)
 
 
-def check(settings: Mapping[str, Any]) -> list[Fault]:
+def check(settings: Mapping[str, Any]) -> list[ConfigFault]:
     """Everything found; *settings* holds the sections that are right by themselves."""
     return [*_secrets(settings), *_unique(settings), *policy_faults(settings)]
 
 
-def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
+def _secrets(settings: Mapping[str, Any]) -> Iterator[ConfigFault]:
     intake, access, store = settings.get("intake"), settings.get("access"), settings.get("store")
     files: list[tuple[str, Path, Callable[[Path], str | None]]] = []
     if isinstance(intake, IntakeSettings):
@@ -67,11 +67,11 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[Fault]:
     for path, file, look in files:
         message = look(file)
         if message:
-            yield Fault(path, message)
+            yield ConfigFault(path, message)
     if isinstance(intake, IntakeSettings) and isinstance(access, AccessSettings):
         message = shared_token_fault(intake.token_file, access.operators_file)
         if message:
-            yield Fault("access.operators_file", message)
+            yield ConfigFault("access.operators_file", message)
 
 
 def _option_files(options: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -86,7 +86,7 @@ def _option_files(options: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _option_files(value, f"{path}[{index}]")
 
 
-def _unique(settings: Mapping[str, Any]) -> Iterator[Fault]:
+def _unique(settings: Mapping[str, Any]) -> Iterator[ConfigFault]:
     for section in ("venues", "engines", "notifiers"):
         edges: tuple[EdgeSettings, ...] = settings.get(section) or ()
         yield from _repeated(section, [edge.name for edge in edges], "name", "names must be unique")
@@ -98,14 +98,14 @@ def _unique(settings: Mapping[str, Any]) -> Iterator[Fault]:
     venues = {edge.name for edge in settings.get("venues") or () if isinstance(edge, VenueSettings)}
     for index, edge in enumerate(settings.get("engines") or ()):
         if isinstance(edge, EngineSettings) and edge.name in venues:
-            yield Fault(f"engines[{index}].name", f"{edge.name!r} is also the name of a venue; choose another")
+            yield ConfigFault(f"engines[{index}].name", f"{edge.name!r} is also the name of a venue; choose another")
     for index, edge in enumerate(settings.get("notifiers") or ()):
         if isinstance(edge, NotifierSettings) and len(set(edge.kinds)) != len(edge.kinds):
-            yield Fault(f"notifiers[{index}].kinds", "names a kind twice")
+            yield ConfigFault(f"notifiers[{index}].kinds", "names a kind twice")
 
 
-def _repeated(section: str, values: list[str], key: str, why: str) -> Iterator[Fault]:
+def _repeated(section: str, values: list[str], key: str, why: str) -> Iterator[ConfigFault]:
     for index, value in enumerate(values):
         if value in values[:index]:
             first = values.index(value)
-            yield Fault(f"{section}[{index}].{key}", f"{value!r} is already used by {section}[{first}]; {why}")
+            yield ConfigFault(f"{section}[{index}].{key}", f"{value!r} is already used by {section}[{first}]; {why}")

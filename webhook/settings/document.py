@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from webhook.settings.faults import Fault
+from webhook.settings.faults import ConfigFault
 
 Path = tuple[str | int, ...]
 
@@ -19,7 +19,7 @@ class Document:
 
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[ConfigFault] = field(default_factory=list)
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,22 +58,22 @@ def parse_document(text: str) -> Document:
     try:
         node = loader.get_single_node()
         if node is None:
-            document.faults.append(Fault("", "is empty; start from webhook/andon.example.yml"))
+            document.faults.append(ConfigFault("", "is empty; start from webhook/andon.example.yml"))
             return document
         _walk(loader, node, (), document)
         data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        document.faults.append(Fault("", f"is not YAML: {problem}", line=mark.line + 1 if mark else None))
+        document.faults.append(ConfigFault("", f"is not YAML: {problem}", line=mark.line + 1 if mark else None))
         return document
     except (ValueError, RecursionError) as error:
-        document.faults.append(Fault("", f"cannot be read: {error}"))
+        document.faults.append(ConfigFault("", f"cannot be read: {error}"))
         return document
     finally:
         loader.dispose()
     if not isinstance(data, dict):
-        document.faults.append(Fault("", f"must be a mapping of settings, not {kind_of(data)}"))
+        document.faults.append(ConfigFault("", f"must be a mapping of settings, not {kind_of(data)}"))
         return document
     document.data = data
     return document
@@ -122,14 +122,16 @@ def _walk(loader: _Loader, node: yaml.Node, path: Path, document: Document) -> N
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
                 shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else "a list or mapping"
                 document.faults.append(
-                    Fault(dotted(path), f"the key {shown!r} must be a text: put it into quotes", line=line)
+                    ConfigFault(dotted(path), f"the key {shown!r} must be a text: put it into quotes", line=line)
                 )
                 continue
             key = str(key_node.value)
             here = (*path, key)
             if key in seen:
                 document.faults.append(
-                    Fault(dotted(here), f"is given twice (first in line {seen[key]}); keep one of them", line=line)
+                    ConfigFault(
+                        dotted(here), f"is given twice (first in line {seen[key]}); keep one of them", line=line
+                    )
                 )
             seen[key] = line
             document.lines[here] = line
@@ -137,4 +139,4 @@ def _walk(loader: _Loader, node: yaml.Node, path: Path, document: Document) -> N
     elif node.tag == "tag:yaml.org,2002:float":
         value = loader.construct_object(node)
         if not math.isfinite(value):
-            document.faults.append(Fault(dotted(path), "must be a finite number", line=node.start_mark.line + 1))
+            document.faults.append(ConfigFault(dotted(path), "must be a finite number", line=node.start_mark.line + 1))

@@ -5,30 +5,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.settings.document import Path, dotted, parse_scalar
-from webhook.settings.faults import Fault
+from webhook.settings.faults import ConfigFault
 
 PREFIX = "ANDON__"
 
 
-def overlay(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[Path, str], list[Fault]]:
+def overlay(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[Path, str], list[ConfigFault]]:
     """Change *data* in place; returns which path came from which variable, and what could not be placed.
 
     Parts are matched without regard to case, ``-`` and ``_`` being one; an item of a list is named by its index or by
     its ``name``: ``ANDON__VENUES__SANDBOX_MM__MODE=live``.
     """
     origins: dict[Path, str] = {}
-    faults: list[Fault] = []
+    faults: list[ConfigFault] = []
     for variable in sorted(environ):
         if not variable.upper().startswith(PREFIX):
             continue
         parts = variable[len(PREFIX) :].split("__")
         if not all(parts):
-            faults.append(Fault(variable, "name a setting as ANDON__SECTION__KEY", origin="the environment"))
+            faults.append(ConfigFault(variable, "name a setting as ANDON__SECTION__KEY", origin="the environment"))
             continue
         try:
             origins[_put(data, parts, parse_scalar(environ[variable]))] = variable
         except LookupError as error:
-            faults.append(Fault(variable, str(error.args[0]), origin="the environment"))
+            faults.append(ConfigFault(variable, str(error.args[0]), origin="the environment"))
     return origins, faults
 
 

@@ -7,7 +7,7 @@ from webhook.errors import PermanentError
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class ConfigFault:
     """``path`` is dotted (``venues[0].options.api_key_file``); ``message`` says what is wrong and what would be right.
 
     ``line`` is where it stands in the file, when it stands there; ``origin`` the environment variable it came from.
@@ -30,7 +30,7 @@ class Fault:
 class ConfigError(PermanentError):
     """The configuration cannot be used; ``faults`` holds everything that was found."""
 
-    def __init__(self, faults: Iterable[Fault], *, source: str = "the configuration") -> None:
+    def __init__(self, faults: Iterable[ConfigFault], *, source: str = "the configuration") -> None:
         self.faults = sorted(set(faults), key=lambda fault: (fault.line or 0, fault.path, fault.message))
         self.source = source
         super().__init__(str(self), reason="configuration")

@@ -12,7 +12,7 @@ from webhook.settings import crosscheck
 from webhook.settings.document import Document, dotted, parse_document
 from webhook.settings.document import Path as Place
 from webhook.settings.environment import overlay
-from webhook.settings.faults import ConfigError, Fault
+from webhook.settings.faults import ConfigError, ConfigFault
 from webhook.settings.models import Settings
 from webhook.settings.options import Catalogues, option_faults
 from webhook.settings.words import told
@@ -30,12 +30,12 @@ def load(path: Path, environ: Mapping[str, str], catalogues: Catalogues | None =
     try:
         raw = path.read_bytes()
         if len(raw) > _MAX_BYTES:
-            raise ConfigError([Fault("", f"is larger than {_MAX_BYTES} bytes")], source=str(path))
+            raise ConfigError([ConfigFault("", f"is larger than {_MAX_BYTES} bytes")], source=str(path))
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise ConfigError([Fault("", "is not UTF-8 text")], source=str(path)) from None
+        raise ConfigError([ConfigFault("", "is not UTF-8 text")], source=str(path)) from None
     except OSError as error:
-        raise ConfigError([Fault("", f"cannot be read: {error.strerror or error}")], source=str(path)) from None
+        raise ConfigError([ConfigFault("", f"cannot be read: {error.strerror or error}")], source=str(path)) from None
     document = parse_document(text)
     if document.faults and not document.data:
         raise ConfigError(document.faults, source=str(path))
@@ -51,7 +51,7 @@ def load(path: Path, environ: Mapping[str, str], catalogues: Catalogues | None =
     return Settings.model_construct(**settings)
 
 
-def _validate(document: Document, origins: dict[Place, str]) -> tuple[dict[str, Any], list[Fault]]:
+def _validate(document: Document, origins: dict[Place, str]) -> tuple[dict[str, Any], list[ConfigFault]]:
     """Each section by itself, so that what is right can still be cross-checked beside what is wrong."""
     try:
         whole = Settings.model_validate_json(_as_json(document.data))
@@ -74,7 +74,7 @@ def _as_json(data: dict[str, Any]) -> str:
     return json.dumps(data, allow_nan=True, default=str)
 
 
-def _located(fault: Fault, document: Document, origins: dict[Place, str]) -> Fault:
+def _located(fault: ConfigFault, document: Document, origins: dict[Place, str]) -> ConfigFault:
     """With the line (or the variable) of its place, or of the nearest one above it that stands in the file."""
     named = {dotted(place): place for place in document.lines}
     path = fault.path
@@ -83,13 +83,15 @@ def _located(fault: Fault, document: Document, origins: dict[Place, str]) -> Fau
     if not path:
         return fault
     place = named[path]
-    return Fault(fault.path, fault.message, document.lines[place], origins.get(place))
+    return ConfigFault(fault.path, fault.message, document.lines[place], origins.get(place))
 
 
-def _fault(detail: ErrorDetails, place: Place, words: str, document: Document, origins: dict[Place, str]) -> Fault:
+def _fault(
+    detail: ErrorDetails, place: Place, words: str, document: Document, origins: dict[Place, str]
+) -> ConfigFault:
     line = document.lines.get(place)
     if detail["type"] == "missing":
         line = document.lines.get(place[:-1])
     # A variable may have made the whole section that is wrong.
     origin = next((name for path, name in origins.items() if path[: len(place)] == place), None)
-    return Fault(dotted(place), words, line, origin if line is None else origins.get(place))
+    return ConfigFault(dotted(place), words, line, origin if line is None else origins.get(place))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from webhook.policy.attribution import Attribution, StrategyOwnership
 from webhook.policy.faults import faults
 from webhook.policy.rule import Policy, PolicyRule, TripBudget, scope_shape
-from webhook.settings.faults import Fault
+from webhook.settings.faults import ConfigFault
 from webhook.settings.models import PolicySettings, StrategySettings
 
 
@@ -39,7 +39,7 @@ def attribution_of(strategies: Mapping[str, StrategySettings]) -> Attribution:
     )
 
 
-def policy_faults(settings: Mapping[str, object]) -> list[Fault]:
+def policy_faults(settings: Mapping[str, object]) -> list[ConfigFault]:
     """What is wrong with the sections that *settings* holds; what is wrong by itself is missing there."""
     policy, strategies, venues = settings.get("policy"), settings.get("strategies"), settings.get("venues")
     found = faults(
@@ -47,4 +47,4 @@ def policy_faults(settings: Mapping[str, object]) -> list[Fault]:
         attribution_of(strategies) if isinstance(strategies, dict) else None,
         [(one.venue, one.account) for one in venues] if isinstance(venues, tuple) else None,
     )
-    return [Fault(one.path, one.message) for one in found]
+    return [ConfigFault(one.path, one.message) for one in found]

@@ -21,7 +21,7 @@ def blueprint(context: Context) -> Blueprint:
     @alerts.post("/api/v1/alerts")
     def receive() -> dict[str, Any]:
         received_at = context.clock.now()
-        context.gate.intake()
+        context.authenticator.intake()
         receipt = context.service.receive(parse(_body(intake.max_body_bytes), limits=limits), received_at)
         return {
             "status": "stored",

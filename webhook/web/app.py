@@ -13,7 +13,7 @@ from webhook.settings import Settings
 from webhook.telemetry.metrics import Telemetry
 from webhook.web import alerts, audit, configuration, description, errors, health, metrics, page, switches, trips
 from webhook.web import resumes as resume_routes
-from webhook.web.auth import Gate
+from webhook.web.auth import Authenticator
 from webhook.web.bodies import SMALL
 from webhook.web.context import Context
 
@@ -41,7 +41,7 @@ def create_app(
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     clock = clock or SystemClock()
-    context = Context(service, resumes, queries, settings, telemetry, Gate.of(settings, clock), clock)
+    context = Context(service, resumes, queries, settings, telemetry, Authenticator.of(settings, clock), clock)
     for noun in (alerts, switches, trips, resume_routes, audit, configuration, health, metrics, page):
         app.register_blueprint(noun.blueprint(context))
     app.register_blueprint(description.blueprint())

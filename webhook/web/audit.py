@@ -17,7 +17,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @audit.get("/api/v1/audit")
     def records() -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         after = whole_number("after", 0, 0, 10**15)
         found = context.queries.records(after, whole_number("limit", _MOST, 1, _MOST))
         return {

@@ -71,7 +71,7 @@ class WatchedFile(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Authenticator:
     """Lets the right ones through; everybody else hears 401 (nobody we know) or 403 (not for you)."""
 
     intake_digest: WatchedFile[bytes]
@@ -79,7 +79,7 @@ class Gate:
     clock: Clock
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> "Gate":
+    def of(cls, settings: Settings, clock: Clock) -> "Authenticator":
         """Read both files; raises `OSError` or `ValueError` when one cannot be used."""
         return cls(
             WatchedFile(settings.intake.token_file, _intake_digest),

@@ -6,7 +6,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webhook.intake.reading import clean
+from webhook.intake.body import clean
 from webhook.web.errors import Problem
 
 SMALL = 64 * 1024

@@ -14,7 +14,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @configuration.get("/api/v1/configuration")
     def show() -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         return {
             "mode": settings.mode,
             "venues": [

@@ -8,7 +8,7 @@ from webhook.service.resume import Resumes
 from webhook.service.service import Service
 from webhook.settings import Settings
 from webhook.telemetry.metrics import Telemetry
-from webhook.web.auth import Gate
+from webhook.web.auth import Authenticator
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +20,5 @@ class Context:
     queries: Queries
     settings: Settings
     telemetry: Telemetry
-    gate: Gate
+    authenticator: Authenticator
     clock: Clock

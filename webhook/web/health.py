@@ -31,7 +31,7 @@ def blueprint(context: Context) -> Blueprint:
         found = look()
         checks = {name: {"ok": check.ok, "detail": check.detail} for name, check in found.checks.items()}
         # A broken operators' file is shown and does not make the service unready: alerts must keep coming in.
-        checks |= {name: {"ok": False, "detail": fault} for name, fault in context.gate.faults().items()}
+        checks |= {name: {"ok": False, "detail": fault} for name, fault in context.authenticator.faults().items()}
         status = "ok" if all(check["ok"] for check in checks.values()) else "degraded" if found.ok else "unready"
         return {"status": status, "checks": checks}, 200 if found.ok else 503
 

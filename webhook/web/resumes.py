@@ -27,13 +27,13 @@ def blueprint(context: Context) -> Blueprint:
 
     @resumes.post("/api/v1/resumes")
     def ask() -> tuple[dict[str, Any], int]:
-        principal = context.gate.operator()
+        principal = context.authenticator.operator()
         asked = read(ResumeAsked)
         return _shown(context.resumes.request(principal, read_scope(asked.scope), text(asked.reason))), 201
 
     @resumes.get("/api/v1/resumes")
     def list_requests() -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         given = request.args.get("status")
         if given is not None and given not in set(ResumeStatus):
             raise Problem(422, "invalid", f"status: one of {', '.join(ResumeStatus)}")
@@ -42,11 +42,11 @@ def blueprint(context: Context) -> Blueprint:
 
     @resumes.post("/api/v1/approvals/<string(maxlength=100):request_id>")
     def approve(request_id: str) -> dict[str, Any]:
-        return _shown(context.resumes.approve(context.gate.operator(), request_id))
+        return _shown(context.resumes.approve(context.authenticator.operator(), request_id))
 
     @resumes.delete("/api/v1/resumes/<string(maxlength=100):request_id>")
     def withdraw(request_id: str) -> dict[str, Any]:
-        return _shown(context.resumes.withdraw(context.gate.operator(), request_id))
+        return _shown(context.resumes.withdraw(context.authenticator.operator(), request_id))
 
     return resumes
 

@@ -17,7 +17,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @switches.get("/api/v1/switches")
     def list_switches() -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         found = context.queries.switches()
         if not any(one.scope == GLOBAL for one in found):
             found = (Switch(GLOBAL, State.NORMAL), *found)

@@ -41,7 +41,7 @@ def blueprint(context: Context) -> Blueprint:
 
     @trips.post("/api/v1/trips")
     def create() -> tuple[dict[str, Any], int, dict[str, str]]:
-        principal = context.gate.operator()
+        principal = context.authenticator.operator()
         asked = read(TripAsked)
         duration = None if asked.duration_seconds is None else timedelta(seconds=asked.duration_seconds)
         answer = context.service.trip(
@@ -60,12 +60,12 @@ def blueprint(context: Context) -> Blueprint:
 
     @trips.get("/api/v1/trips")
     def list_trips() -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         return {"trips": [shapes.trip(one) for one in context.queries.trips(whole_number("limit", 50, 1, 1000))]}
 
     @trips.get("/api/v1/trips/<string(maxlength=100):trip_id>")
     def show(trip_id: str) -> dict[str, Any]:
-        context.gate.operator()
+        context.authenticator.operator()
         found = context.queries.trip(trip_id)
         if found is None:
             raise Problem(404, "not_found", f"there is no trip {trip_id!r}; GET /api/v1/trips lists them")

@@ -21,7 +21,7 @@ ANY_JSON = st.recursive(
 
 def only_alert(**changes: Any):
     batch = parse(a_body(an_alert_entry(**changes)))
-    assert batch.problems == ()
+    assert batch.malformed == ()
     (alert,) = batch.alerts
     return alert
 
@@ -29,7 +29,7 @@ def only_alert(**changes: Any):
 def only_problem(**changes: Any) -> str:
     batch = parse(a_body(an_alert_entry(), an_alert_entry(**changes)))
     assert len(batch.alerts) == 1
-    (problem,) = batch.problems
+    (problem,) = batch.malformed
     assert (problem.index, problem.reason) == (1, "bad_field")
     return problem.message
 
@@ -73,7 +73,7 @@ class TestABatch:
 
         batch = parse(body)
 
-        assert (batch.receiver, batch.group_key, batch.truncated, batch.problems) == ("", "", 0, ())
+        assert (batch.receiver, batch.group_key, batch.truncated, batch.malformed) == ("", "", 0, ())
         assert batch.alerts[0].annotations == {}
 
     def test_may_be_empty(self):
@@ -87,7 +87,7 @@ class TestABatch:
     def test_says_so_when_the_count_of_missing_alerts_cannot_be_read(self, count: Any):
         batch = parse(a_body(truncatedAlerts=count))
 
-        assert [(problem.index, problem.reason) for problem in batch.problems] == [(-1, "bad_field")]
+        assert [(problem.index, problem.reason) for problem in batch.malformed] == [(-1, "bad_field")]
         assert len(batch.alerts) == 1
 
 
@@ -148,7 +148,7 @@ class TestAWholeBody:
 
         batch = parse(body)
 
-        assert len(batch.alerts) + len(batch.problems) == 2
+        assert len(batch.alerts) + len(batch.malformed) == 2
         assert batch.alerts
 
 
@@ -187,7 +187,7 @@ class TestAnAlertThatCannotBeRead:
         for limits in (Limits(max_labels=2), Limits(max_value_length=5), Limits(max_name_length=3)):
             batch = parse(a_body(entry), limits=limits)
             assert batch.alerts == ()
-            assert [problem.reason for problem in batch.problems] == ["bad_field"]
+            assert [problem.reason for problem in batch.malformed] == ["bad_field"]
 
 
 class TestLabelsAndAnnotations:

@@ -29,7 +29,7 @@ def test_keeps_only_what_fires():
     batch = parse(an_answer(an_entry(state="pending"), an_entry(), an_entry(state="inactive")))
 
     assert [alert.status for alert in batch.alerts] == [AlertStatus.FIRING]
-    assert (batch.source, batch.truncated, batch.problems) == ("prometheus", 0, ())
+    assert (batch.source, batch.truncated, batch.malformed) == ("prometheus", 0, ())
 
 
 def test_an_alert_is_the_same_one_as_by_alertmanager():
@@ -44,7 +44,7 @@ def test_an_alert_that_cannot_be_read_loses_no_other():
     batch = parse(an_answer(an_entry(labels={}), an_entry(), "x", an_entry(activeAt=None)))
 
     assert len(batch.alerts) == 1
-    assert [problem.index for problem in batch.problems] == [0, 2, 3]
+    assert [problem.index for problem in batch.malformed] == [0, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from webhook.access.operators import token_hash
 from webhook.bootstrap import CATALOGUES
 from webhook.killswitch.states import Action
 from webhook.notify.port import NoticeKind
-from webhook.settings import ConfigError, Fault, Settings, load
+from webhook.settings import ConfigError, ConfigFault, Settings, load
 from webhook.settings.models import LimitSettings
 
 TOKEN = "a-token-of-more-than-sixteen-characters"
@@ -441,8 +441,8 @@ def test_settings_cannot_be_changed(folder: Path) -> None:
 
 
 def test_a_fault_reads_as_a_sentence() -> None:
-    assert str(Fault("a.b", "is wrong", line=3)) == "a.b (line 3): is wrong"
-    assert str(Fault("a.b", "is wrong", origin="ANDON__A__B")) == "a.b (from ANDON__A__B): is wrong"
+    assert str(ConfigFault("a.b", "is wrong", line=3)) == "a.b (line 3): is wrong"
+    assert str(ConfigFault("a.b", "is wrong", origin="ANDON__A__B")) == "a.b (from ANDON__A__B): is wrong"
 
 
 _JUNK = st.recursive(

@@ -8,7 +8,7 @@ from webhook.durability.port import Store, Transaction
 from webhook.errors import StoreOutageError
 
 
-class MeteredStore:
+class InstrumentedStore:
     """Any store; *observe* is told how each write transaction ended (committed, failed, out) and its seconds."""
 
     def __init__(self, store: Store, observe: Callable[[str, float], None]) -> None:
