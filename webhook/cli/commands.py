@@ -7,7 +7,7 @@ import time
 from webhook.cli import exits
 from webhook.cli.client import Client
 from webhook.cli.connect import client
-from webhook.cli.status import residual, show, touched
+from webhook.cli.status import residual, show, touched, unguarded
 
 MILESTONES = ("stored", "first_cancel_sent", "stopped", "empty", "flat")
 _POLL_SECONDS = 0.1
@@ -46,7 +46,9 @@ def follow(service: Client, trip_id: str, timeout: float) -> int:
                 told.add(milestone)
                 sys.stdout.write(f"  {milestone.replace('_', ' '):<18} {found['milestones'][milestone]:8.3f} s\n")
         if found["verified"]:
-            sys.stdout.write("Verified: the venue was read again and nothing is left in this scope.\n")
+            kept = " but protective stops" if found["keep"] == "protective" else ""
+            sys.stdout.write(f"Verified: the venue was read again and nothing{kept} is left in this scope.\n")
+            sys.stdout.writelines(f"  {line}\n" for line in unguarded(found))
             return exits.OK
         if found["status"] == "shadow":
             sys.stdout.write("Shadow mode: nothing was sent.\n")

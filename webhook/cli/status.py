@@ -33,8 +33,9 @@ def show(client: Client) -> int:
             + table(("TRIP", "SCOPE", "ACTION", "STATUS", "BY", "LEFT AT THE VENUE"), [_trip(one) for one in trips])
             + "\n"
         )
-    for line in [line for one in trips for line in touched(one)]:
-        out(f"  {line}\n")
+    for one in trips:
+        notes = [*one["why"], *unguarded(one), *touched(one)]
+        out("".join(f"  {one['id']}: {note}\n" for note in notes))
     if waiting:
         rows = [(one["id"], one["scope"], one["requested_by"], one["expires_at"], one["reason"]) for one in waiting]
         out("\nWaiting for a second person (`andon approve ID`)\n")
@@ -55,7 +56,8 @@ def _switch(one: dict[str, Any]) -> tuple[str, ...]:
     if one["state"] == "normal":
         return one["scope"], "normal", "", "", ""
     since = ago(one["since"]) + (f", until {one['until']}" if one["until"] else "")
-    return one["scope"], one["state"].upper(), one["action"] or "", since, one["trip_id"] or ""
+    action = f"{one['action']}, keeps protective stops" if one["keep"] == "protective" else one["action"] or ""
+    return one["scope"], one["state"].upper(), action, since, one["trip_id"] or ""
 
 
 def _trip(one: dict[str, Any]) -> tuple[str, ...]:
@@ -79,6 +81,15 @@ def residual(trip: dict[str, Any]) -> str:
     if left:
         return "; ".join(left)
     return "nothing" if trip["verified"] else "; ".join(trip["why"]) or "not known yet"
+
+
+def unguarded(trip: dict[str, Any]) -> list[str]:
+    """The positions in scope that no stop guards."""
+    return [
+        f"{one['name']}: {value} of {symbol} is not guarded by a stop"
+        for one in trip["targets"]
+        for symbol, value in one["detail"].get("naked", {}).items()
+    ]
 
 
 def touched(trip: dict[str, Any]) -> list[str]:

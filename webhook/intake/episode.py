@@ -12,11 +12,9 @@ class Episode:
     """One alert, from its start: keyed by its labels' hash and ``starts_at``.
 
     ``status`` is ``firing`` or ``resolved``, as last heard, or ``found``: the poll found it firing in Prometheus.
-    ``resolved_at`` is when it was last heard to be resolved (None: never).  ``outcome`` is what was decided:
-    ``tripped``,
-    ``already``, ``shadow``,
-    ``paged``, ``refused``, ``recorded``, ``replayed``.  ``scope`` and ``granted`` are what
-    policy made of it: a repeat gets no more than that.
+    ``resolved_at`` is when it was last heard to be resolved (None: never).  ``outcome`` is what was decided: see
+    `webhook.service.decisions.AlertOutcome`.  ``scope`` and ``granted`` are what policy made of it: a repeat gets no
+    more than that.
     """
 
     fingerprint: str

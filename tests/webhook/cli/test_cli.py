@@ -6,25 +6,25 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.builders import an_alert
-from tests.rig import Rig, a_rig
+from tests.rig import Rig, a_rig, settings_document
+from tests.web_app import app_of, served
 from webhook.access.operators import add_operator
 from webhook.access.principal import Role
+from webhook.actions.port import Side
 from webhook.cli import main
-from webhook.settings import load
-from webhook.web.app import create_app
 
 SCOPE = "venue=sandbox,account=mm,strategy=mm-btc"
+BTC = "BTC/USDT:USDT"
 
 
 @dataclass
@@ -42,25 +42,30 @@ class Terminal:
         return code, told.out, told.err
 
 
+Keys, Screen = pytest.MonkeyPatch, pytest.CaptureFixture[str]
+Run = Callable[..., tuple[int, str, str]]
+
+
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, monkeypatch: Keys, capsys: Screen) -> Iterator[Terminal]:
+    yield from open_terminal(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def shadow_terminal(tmp_path: Path, monkeypatch: Keys, capsys: Screen) -> Iterator[Terminal]:
+    """The service runs in shadow mode."""
+    yield from open_terminal(tmp_path, monkeypatch, capsys, mode="shadow")
+
+
+def open_terminal(tmp_path: Path, monkeypatch: Keys, capsys: Screen, **changes: Any) -> Iterator[Terminal]:
     operators = tmp_path / "operators.json"
     for name, role in {"vic": Role.VIEWER, "tom": Role.TRADER, "rita": Role.RISK}.items():
         (tmp_path / f"{name}.token").write_text(add_operator(operators, name, role, None))
-    with a_rig(tmp_path) as rig:
-        app = create_app(rig.service, load(tmp_path / "andon.json", {}), rig.assembly.telemetry)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        monkeypatch.setenv("ANDON_URL", f"http://127.0.0.1:{server.server_port}")
+    with a_rig(tmp_path, **changes) as rig, served(app_of(rig)) as url:
+        monkeypatch.setenv("ANDON_URL", url)
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.delenv("ANDON_TOKEN", raising=False)
-        try:
-            yield Terminal(rig, tmp_path, capsys)
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        yield Terminal(rig, tmp_path, capsys)
 
 
 def test_status_is_0_when_everything_is_normal(terminal: Terminal) -> None:
@@ -72,6 +77,7 @@ def test_status_is_0_when_everything_is_normal(terminal: Terminal) -> None:
 
 def test_status_is_3_and_shows_what_is_tripped_and_who_is_waited_for(terminal: Terminal) -> None:
     terminal.rig.until_verified(terminal.rig.trip())
+    terminal.rig.all_resolve()
     terminal.run("resume", "--scope", SCOPE, "--reason", "looked at it", who="tom")
     code, out, _ = terminal.run("status", who="vic")
     assert code == 3
@@ -106,7 +112,65 @@ def test_a_trip_that_is_not_verified_in_time_is_4(terminal: Terminal) -> None:
     )
     assert code == 4
     assert "NOT verified" in out
-    assert "verify sandbox-mm" in out
+    assert "sandbox-mm does not answer" in out
+
+
+def test_a_trip_may_keep_the_stops_that_can_only_close(terminal: Terminal) -> None:
+    venue = terminal.rig.venue("sandbox-mm")
+    venue.place(
+        BTC, Side.SELL, Decimal(1), Decimal(80), book="trigger", reduce_only=True, client_order_id="mm-btc_stop"
+    )
+    venue.place(BTC, Side.BUY, Decimal(1), Decimal(90), client_order_id="mm-btc_quote")
+    arguments = ("--scope", SCOPE, "--reason", "test", "--keep", "protective")
+    code, out, _ = terminal.run("trip", "--action", "halt", "--wait", *arguments, who="tom")
+    assert (code, "Verified" in out) == (0, True)
+    assert [one.client_order_id for one in venue.open_orders(None, 1.0).orders] == ["mm-btc_stop"]
+    code, out, _ = terminal.run("status", who="vic")
+    assert (code, "keeps protective stops" in out) == (3, True)
+    code, _, err = terminal.run("trip", "--action", "flatten", *arguments, who="tom")
+    assert (code, "keeps no stops" in err) == (1, True)
+
+
+def test_what_is_left_at_the_venue_is_told_while_it_waits_and_in_the_status(terminal: Terminal) -> None:
+    venue = terminal.rig.venue("sandbox-mm")
+    venue.place(BTC, Side.SELL, Decimal(1), Decimal(80), cancellable=False)
+    wait = ("--wait", "--timeout", "1.5")
+    code, out, _ = terminal.run("trip", "--action", "halt", "--scope", SCOPE, "--reason", "test", *wait, who="tom")
+    assert code == 4
+    assert "left: sandbox-mm: 1 orders, 0 positions" in out
+    assert "sandbox-mm has an order that cannot be cancelled" in out
+    code, out, _ = terminal.run("status", who="vic")
+    assert code == 3
+    assert "unverified" in out
+    assert "sandbox-mm has an order that cannot be cancelled" in out
+
+
+def test_shadow_mode_lists_what_it_would_have_touched(shadow_terminal: Terminal) -> None:
+    venue = shadow_terminal.rig.venue("sandbox-mm")
+    venue.place(BTC, Side.BUY, Decimal("0.5"), Decimal(90), client_order_id="mm-btc_1")
+    venue.hold(BTC, Decimal(-2))
+    listed = (
+        "sandbox-mm: would cancel mm-btc_1 of mm-btc: buy 0.5 BTC/USDT:USDT at 90, worth 45.0",
+        "sandbox-mm: would close -2 BTC/USDT:USDT, worth 200 USDT",
+    )
+    code, out, _ = shadow_terminal.run(
+        "trip", "--action", "flatten", "--scope", SCOPE, "--reason", "test", "--wait", who="tom"
+    )
+    assert code == 0
+    assert "Shadow mode: nothing was sent." in out
+    assert all(line in out for line in listed)
+    code, out, _ = shadow_terminal.run("status", who="vic")
+    assert (code, "shadow mode: nothing is sent" in out) == (3, True)
+    assert all(line in out for line in listed)
+
+
+def test_one_person_clears_what_was_only_shadow(shadow_terminal: Terminal) -> None:
+    shadow_terminal.run("trip", "--action", "halt", "--scope", SCOPE, "--reason", "test", "--wait", who="tom")
+    code, _, err = shadow_terminal.run("trip", "--action", "halt", "--scope", SCOPE, "--reason", "test", who="rita")
+    assert (code, "(shadow)" in err) == (1, True)
+    code, out, _ = shadow_terminal.run("resume", "--scope", SCOPE, "--reason", "seen", who="tom")
+    assert (code, out) == (0, f"Resumed: {SCOPE} is normal.\n")
+    assert shadow_terminal.run("status", who="vic")[0] == 0
 
 
 def test_a_trip_without_wait_says_that_asking_is_not_doing(terminal: Terminal) -> None:
@@ -144,8 +208,9 @@ def test_a_request_is_withdrawn(terminal: Terminal) -> None:
 
 
 def test_no_resume_while_the_alert_fires(terminal: Terminal) -> None:
-    terminal.rig.prometheus.fires(an_alert(starts_at=datetime.now(UTC)))
     terminal.rig.trip()
+    terminal.rig.all_resolve()
+    terminal.rig.prometheus.fires(an_alert(starts_at=datetime.now(UTC)))
     code, _, err = terminal.run("resume", "--scope", SCOPE, "--reason", "fine", who="tom")
     assert (code, "(still_firing)" in err) == (1, True)
 
@@ -226,7 +291,7 @@ class TestMachine:
     """What is run where the service is."""
 
     @pytest.fixture
-    def run(self, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run(self, capsys: pytest.CaptureFixture[str]) -> Run:
         def run(*arguments: str) -> tuple[int, str, str]:
             code = main(list(arguments))
             told = capsys.readouterr()
@@ -238,19 +303,44 @@ class TestMachine:
         code, out, _ = terminal.run("check-config", "--config", str(terminal.folder / "andon.json"))
         assert code == 0
         assert "armed: sandbox-mm, sandbox-shared" in out
+        assert "never" not in out
+
+    def test_check_config_says_what_can_never_be_verified(self, run: Run, tmp_path: Path) -> None:
+        document = settings_document(tmp_path)
+        document["venues"][0]["options"]["unread_books"] = ["trigger"]
+        document["venues"][1]["options"]["has_positions"] = False
+        path = tmp_path / "andon.json"
+        path.write_text(json.dumps(document))
+        code, out, _ = run("check-config", "--config", str(path))
+        assert code == 0
+        assert 'warning: sandbox-mm: "no open order" can never be verified: ' in out
+        assert 'warning: sandbox-shared: "no position" can never be verified: ' in out
+
+    def test_check_config_makes_each_adapter(self, run: Run, tmp_path: Path) -> None:
+        document = settings_document(tmp_path)
+        document["venues"][0] |= {"adapter": "ccxt", "options": {"exchange": "binanse"}}
+        path = tmp_path / "andon.json"
+        path.write_text(json.dumps(document))
+        code, _, err = run("check-config", "--config", str(path))
+        assert code == 1
+        assert "venues[0].options: exchange: ccxt has no 'binanse'; did you mean" in err
 
     def test_check_config_lists_every_fault(self, terminal: Terminal) -> None:
         path = terminal.folder / "andon.json"
         document = json.loads(path.read_text())
         document["venues"][0]["options"]["wrong"] = 1
         document["notifiers"][0]["adapter"] = "pigeon"
+        document["strategies"]["mm-btc"]["account"] = "nowhere"
+        document["limits"]["sweep_seconds"] = 0
         path.write_text(json.dumps(document))
         code, _, err = terminal.run("check-config", "--config", str(path))
         assert code == 1
         assert "venues[0].options.wrong" in err
         assert "'pigeon' is not one of" in err
+        assert "strategies.mm-btc.account" in err
+        assert "limits.sweep_seconds" in err
 
-    def test_an_operator_is_added_and_listed(self, run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    def test_an_operator_is_added_and_listed(self, run: Run, tmp_path: Path) -> None:
         path = tmp_path / "operators.json"
         code, out, err = run("operator", "add", "--file", str(path), "--name", "eve", "--role", "risk", "--hours", "12")
         assert code == 0

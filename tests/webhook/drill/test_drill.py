@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.builders import an_alert
 from tests.rig import Rig, a_rig
+from tests.web_app import app_of, served
 from webhook.access.operators import add_operator
 from webhook.access.principal import Role
 from webhook.cli import main
@@ -21,7 +21,6 @@ from webhook.drill.faults import BREAKS
 from webhook.drill.world import reaches, series
 from webhook.killswitch.scope import Scope
 from webhook.settings import load
-from webhook.web.app import create_app
 
 SCOPE = "venue=sandbox,account=mm,strategy=mm-btc"
 STRATEGY = Scope.parse(SCOPE)
@@ -60,12 +59,13 @@ class Sandbox:
                 self.breached = False
                 assert self.rig is not None
                 self.rig.prometheus.alerts.clear()
+                self.rig.all_resolve()
                 return {}
         raise AssertionError(f"{method} {path}")
 
     def tripped(self) -> bool:
         assert self.rig is not None
-        return any(one.status.value == "verified" for one in self.rig.service.trips())
+        return any(one.verdict.status.value == "verified" for one in self.rig.queries.trips())
 
     def deliver(self) -> None:
         assert self.rig is not None
@@ -140,23 +140,16 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         settings = load(tmp_path / "andon.json", {})
         # The paper venue stands for ccxt on the sandbox; what the service says of itself is what a drill goes by.
         told = [one.model_copy(update={"adapter": "ccxt", "options": {"base_url": url}}) for one in settings.venues]
-        app = create_app(rig.service, settings.model_copy(update={"venues": tuple(told)}), rig.assembly.telemetry)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threads = [
-            threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-            for one in (world, server)
-        ]
-        for thread in threads:
-            thread.start()
-        monkeypatch.setenv("ANDON_URL", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=world.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
         try:
-            yield Range(sandbox, rig, tmp_path, url, capsys)
+            with served(app_of(rig, settings.model_copy(update={"venues": tuple(told)}))) as service:
+                monkeypatch.setenv("ANDON_URL", service)
+                yield Range(sandbox, rig, tmp_path, url, capsys)
         finally:
-            for one in (world, server):
-                one.shutdown()
-                one.server_close()
-            for thread in threads:
-                thread.join()
+            world.shutdown()
+            world.server_close()
+            thread.join()
 
 
 def test_a_kill_is_timed_from_the_breach_to_the_venues_own_word(ground: Range) -> None:
@@ -183,7 +176,7 @@ def test_it_restores_and_resumes_as_two_people(ground: Range) -> None:
     code, told = ground.drill("--resume")
     assert code == 0, told
     assert f"Resumed: {SCOPE}" in told
-    assert all(one.state.value == "normal" for one in ground.rig.service.switches())
+    assert all(one.state.value == "normal" for one in ground.rig.queries.switches())
 
 
 def test_a_venue_that_is_not_empty_is_believed_before_the_service(ground: Range) -> None:
@@ -224,19 +217,9 @@ def test_it_refuses_when_anything_armed_is_not_the_sandbox(
     settings = load(ground.folder / "andon.json", {})
     told = [one.model_copy(update={"adapter": "ccxt", "options": {"base_url": ground.url}}) for one in settings.venues]
     told[1] = told[1].model_copy(update=update)
-    app = create_app(
-        ground.rig.service, settings.model_copy(update={"venues": tuple(told)}), ground.rig.assembly.telemetry
-    )
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    monkeypatch.setenv("ANDON_URL", f"http://127.0.0.1:{server.server_port}")
-    try:
-        code, told_text = ground.drill("--url", f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(app_of(ground.rig, settings.model_copy(update={"venues": tuple(told)}))) as service:
+        monkeypatch.setenv("ANDON_URL", service)
+        code, told_text = ground.drill("--url", service)
     assert code == 1
     assert word in told_text
     assert ground.sandbox.faults == []
