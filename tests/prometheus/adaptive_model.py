@@ -134,7 +134,9 @@ class Judged:
         """Whether AdaptiveLossUnusual fires."""
         far = np.minimum(-self.zscore, -self.robust)
         share = default_of("adaptive_loss:ratio") * default_of("trading_daily_loss:ratio")
-        return _firing((-self.value > share * self.equity) | (far > default_of("adaptive_reduce:sigmas")), 1, 2)
+        lost = np.fmin(self.value, np.concatenate([[np.nan], self.value[:-1]]))
+        large = (-lost > share * self.equity) & (self.value < 0)
+        return _firing(large | (far > default_of("adaptive_reduce:sigmas")), 1, 2)
 
     def _known(self, score: Floats) -> Floats:
         history = self._by_minute(self.deviation, lambda past, axis: np.sum(~np.isnan(past), axis=axis))

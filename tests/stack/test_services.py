@@ -174,7 +174,9 @@ def test_compose_is_told_the_same_as_local_processes(tmp_path):
     assert own["ANDON_STATE"]
     assert own["ANDON_SANDBOX_TARGETS"] == own["ANDON_SANDBOX_LIMITS"] == "/dev/null"
     assert "pager:" not in (Path(own["ANDON_ALERTMANAGER_DIR"]) / "alertmanager.yml").read_text()
-    assert not {"ANDON_STATE", "ANDON_SANDBOX_TARGETS", "ANDON_SANDBOX_LIMITS", "ANDON_ALERTMANAGER_DIR"} & sandbox.keys()
+    assert (
+        not {"ANDON_STATE", "ANDON_SANDBOX_TARGETS", "ANDON_SANDBOX_LIMITS", "ANDON_ALERTMANAGER_DIR"} & sandbox.keys()
+    )
 
 
 def test_a_file_is_taken_from_where_make_was_called_and_must_be_there(tmp_path, monkeypatch):
