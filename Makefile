@@ -64,6 +64,10 @@ bench: ## Measure the speed of the kill and print the table
 	@bin/setup.sh python stack
 	@PATH="$$PATH:$$PWD/.cache/debian/usr/bin" $(PYTHON_VENV) -m tests.bench $(ARGS)
 
+.PHONY: simulate
+simulate: setup ## Simulate days of P&L and count what the adaptive rules make of them (minutes; ARGS='--days 500')
+	@$(PYTHON_VENV) -m tests.prometheus.adaptive_model $(ARGS)
+
 .PHONY: check
 check: setup ## Lint, types, import rules, and that the committed dashboards are the built ones
 	@.venv/bin/ruff check .

@@ -43,7 +43,7 @@ def variables(choice: Choice, environ: Mapping[str, str], run: Path) -> dict[str
         "ANDON_REPLAY": str(replay or ""),
     }
     if choice.own:
-        told |= {"ANDON_STATE": "-own", "ANDON_SANDBOX_TARGETS": os.devnull}
+        told |= {"ANDON_STATE": "-own", "ANDON_SANDBOX_TARGETS": os.devnull, "ANDON_SANDBOX_LIMITS": os.devnull}
     if "pager" not in choice.sandbox or environ.get("ANDON_ALERTMANAGER_CONFIG"):
         # Written over, not anew: a running container sees the change.
         run.mkdir(mode=0o700, exist_ok=True)

@@ -34,7 +34,7 @@ DEFAULT_PORTS = {
 SANDBOX = ("venue", "engine", "pager")
 # Folders of configuration that are copied into .run/config with names and paths replaced; single files besides them.
 FOLDERS = ("prometheus", "prometheus/rules", "prometheus/targets")
-SANDBOX_TARGETS = "prometheus/targets/sandbox.yml"
+SANDBOX_FILES = ("prometheus/targets/sandbox.yml", "prometheus/rules/limits.sandbox.yml")
 
 
 class SetupError(Exception):
@@ -167,7 +167,8 @@ def render(
         for file in (root / folder).glob("*.yml")
     }
     if choice.own:
-        files.pop(SANDBOX_TARGETS, None)
+        for name in SANDBOX_FILES:
+            files.pop(name, None)
     files |= {
         "webhook.yml": choice.webhook.read_text(),
         "exporters.yml": choice.exporters.read_text(),

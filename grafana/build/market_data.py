@@ -7,7 +7,7 @@ from grafana.build.heatmaps import heatmap
 from grafana.build.panels import AnyPanel, Query, lines
 from grafana.build.promql import increase, quantile, rate
 from grafana.build.states import UP, state_history
-from grafana.build.thresholds import limit_of
+from grafana.build.thresholds import series_of
 
 SYMBOLS = 'symbol=~"$symbol"'
 BOOK = 'symbol="$book"'
@@ -112,7 +112,7 @@ def _book() -> tuple[AnyPanel, ...]:
             "How far the profile of traded prices is from that of the session.",
             "none",
             Query(f"max by (symbol) (market_data_volume_at_price_anomaly_score{{{SYMBOLS}}})", "{{symbol}}"),
-            limit=limit_of("MarketDataVolumeAtPriceUnusual"),
+            limit=series_of("MarketDataVolumeAtPriceUnusual"),
             width=8,
         ),
     )
@@ -248,7 +248,7 @@ def _feeds() -> tuple[AnyPanel, ...]:
             Query(quantile(0.99, "market_data_feed_latency_seconds", "stream"), "{{stream}} p99"),
             Query(quantile(0.5, "market_data_feed_latency_seconds", "stream"), "{{stream}} median"),
             minimum=0,
-            limit=limit_of("MarketDataLatencyHigh"),
+            limit=series_of("MarketDataLatencyHigh"),
             width=8,
         ),
         lines(

@@ -14,7 +14,7 @@ from grafana.build.panels import (
 )
 from grafana.build.promql import KILL_ALERTS, STRATEGIES, SWITCH_RANK, WATCHDOG_AGE, quantile, rate, short_scopes
 from grafana.build.states import SWITCH, UP, state_history, state_now
-from grafana.build.thresholds import limit_of
+from grafana.build.thresholds import limit_of, series_of
 
 
 def build() -> Dashboard:
@@ -94,7 +94,7 @@ def _latency() -> tuple[AnyPanel, ...]:
                 Query(quantile(0.99, "market_data_feed_latency_seconds"), "p99"),
                 Query(quantile(0.5, "market_data_feed_latency_seconds"), "median"),
                 minimum=0,
-                limit=limit_of("MarketDataLatencyHigh"),
+                limit=series_of("MarketDataLatencyHigh"),
                 width=6,
             ),
             "market-data",
@@ -135,7 +135,7 @@ def _latency() -> tuple[AnyPanel, ...]:
                 "s",
                 Query(quantile(0.95, "system_venue_round_trip_seconds", "venue"), "{{venue}}"),
                 minimum=0,
-                limit=limit_of("SystemVenueSlow"),
+                limit=series_of("SystemVenueSlow"),
                 width=6,
             ),
             "system",
@@ -286,7 +286,7 @@ def _health() -> tuple[AnyPanel, ...]:
                 Query("avg(system_cpu_usage_ratio)", "CPU"),
                 Query("max(system_memory_usage_ratio)", "memory"),
                 minimum=0,
-                limit=limit_of("SystemCpuHigh"),
+                limit=series_of("SystemCpuHigh"),
                 width=6,
             ),
             "system",

@@ -103,13 +103,15 @@ def lines(
     height: int = 8,
     minimum: float | None = None,
     dashed: str | None = None,
-    limit: float | None = None,
+    limit: float | str | None = None,
 ) -> timeseries.Panel:
     """Time series as lines.
 
     Series whose name matches the pattern `dashed` are drawn as limits, dashed and red; `limit` is one that is the same
-    for all series, drawn alike.
+    for all series, drawn alike: a number, or a query.
     """
+    if isinstance(limit, str):
+        queries, dashed, limit = (*queries, Query(limit, "limit")), "/^limit/", None
     colors = CALM if limit is None else Steps("text", ((limit, "red"),))
     panel = common_parts(
         timeseries.Panel(), title, description, unit, queries, width=width, height=height, colors=colors

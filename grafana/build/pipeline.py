@@ -4,7 +4,7 @@ from grafana.build.dashboard import Dashboard, dashboard, fill, heading
 from grafana.build.panels import NONE_IS_GOOD, AnyPanel, Query, Steps, lines, number
 from grafana.build.promql import WATCHDOG_AGE, increase, quantile, rate
 from grafana.build.states import GOOD, SEVERITY, UP, state_history
-from grafana.build.thresholds import limit_of
+from grafana.build.thresholds import limit_of, series_of
 
 KILL_JOBS = 'job=~"(trading|market-data|system)-kill"'
 
@@ -106,7 +106,7 @@ def _scrapes() -> tuple[AnyPanel, ...]:
             "s",
             Query(f"avg by (job) (avg_over_time(scrape_duration_seconds{{{KILL_JOBS}}}[$__rate_interval]))", "{{job}}"),
             minimum=0,
-            limit=limit_of("MonitoringKillScrapeSlow"),
+            limit=series_of("MonitoringKillScrapeSlow"),
             height=9,
         ),
         lines(
@@ -114,7 +114,7 @@ def _scrapes() -> tuple[AnyPanel, ...]:
             "Answered scrapes of the kill series; below the dashed line MonitoringKillScrapesFailing warns.",
             "percentunit",
             Query(f"min by (job) (avg_over_time(up{{{KILL_JOBS}}}[$__rate_interval]))", "{{job}}"),
-            limit=limit_of("MonitoringKillScrapesFailing"),
+            limit=series_of("MonitoringKillScrapesFailing"),
             width=8,
         ),
         lines(

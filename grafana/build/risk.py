@@ -31,7 +31,7 @@ def build() -> Dashboard:
 
 def _use() -> tuple[AnyPanel, ...]:
     use = 'max by (limit, account, strategy) (trading:limit_use:ratio{strategy=~"($strategy)?"})'
-    begins = ", ".join(f"{start:.0%}" for start, _ in steps_of_limit_use())
+    begins = ", ".join(f"{start:.0%}" for start, _ in steps_of_limit_use()[:-1])
     return (
         bars(
             "Use of every limit",

@@ -5,7 +5,7 @@ from grafana.build.heatmaps import heatmap
 from grafana.build.panels import AnyPanel, Query, lines
 from grafana.build.promql import increase, quantile, rate
 from grafana.build.states import UP, state_history
-from grafana.build.thresholds import limit_of
+from grafana.build.thresholds import series_of
 
 PROCESSES = 'process=~"$process"'
 
@@ -43,16 +43,16 @@ def _machine() -> tuple[AnyPanel, ...]:
                 "{{mode}}",
             ),
             minimum=0,
-            limit=limit_of("SystemCpuHigh"),
+            limit=series_of("SystemCpuHigh"),
             width=8,
         ),
         lines(
             "Memory",
-            "Used share of the memory. From the dashed line on SystemMemoryLow pages.",
+            "Used share of the memory. From the dashed line on SystemMemoryLow warns.",
             "percentunit",
             Query("max(system_memory_usage_ratio)", "used"),
             minimum=0,
-            limit=limit_of("SystemMemoryLow"),
+            limit=series_of("SystemMemoryLow"),
             width=8,
         ),
         lines(
@@ -69,7 +69,7 @@ def _machine() -> tuple[AnyPanel, ...]:
             "percentunit",
             Query("max by (mountpoint) (system_disk_usage_ratio)", "{{mountpoint}}"),
             minimum=0,
-            limit=limit_of("SystemDiskFilling"),
+            limit=series_of("SystemDiskFilling"),
             width=8,
         ),
         lines(
@@ -162,7 +162,7 @@ def _network() -> tuple[AnyPanel, ...]:
             Query(quantile(0.95, "system_venue_round_trip_seconds", "venue"), "{{venue}} p95"),
             Query(quantile(0.5, "system_venue_round_trip_seconds", "venue"), "{{venue}} median"),
             minimum=0,
-            limit=limit_of("SystemVenueSlow"),
+            limit=series_of("SystemVenueSlow"),
             width=8,
         ),
         heatmap(
@@ -180,7 +180,7 @@ def _network() -> tuple[AnyPanel, ...]:
             "s",
             Query(quantile(0.95, "system_venue_connect_seconds", "venue"), "{{venue}}"),
             minimum=0,
-            limit=limit_of("SystemVenueConnectSlow"),
+            limit=series_of("SystemVenueConnectSlow"),
             width=8,
         ),
         state_history(
@@ -205,7 +205,7 @@ def _network() -> tuple[AnyPanel, ...]:
             "s",
             Query("max by (venue) (system_venue_clock_offset_seconds)", "{{venue}}"),
             Query("max by (server) (system_ntp_offset_seconds)", "NTP {{server}}"),
-            limit=limit_of("SystemClockOffsetHigh"),
+            limit=series_of("SystemClockOffsetHigh"),
             width=8,
         ),
     )
@@ -241,7 +241,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             Query(quantile(0.99, "andon_store_transaction_seconds"), "p99"),
             Query(quantile(0.5, "andon_store_transaction_seconds"), "median"),
             minimum=0,
-            limit=limit_of("AndonStoreSlow"),
+            limit=series_of("AndonStoreSlow"),
             width=6,
         ),
         lines(
@@ -267,7 +267,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             "percentunit",
             Query("min by (database) (database_cache_hit_ratio)", "{{database}}"),
             minimum=0,
-            limit=limit_of("DatabaseCacheHitLow"),
+            limit=series_of("DatabaseCacheHitLow"),
             width=6,
         ),
         lines(
@@ -285,7 +285,7 @@ def _databases() -> tuple[AnyPanel, ...]:
             "s",
             Query("max by (database, replica) (database_replication_lag_seconds)", "{{replica}} of {{database}}"),
             minimum=0,
-            limit=limit_of("DatabaseReplicationLagging"),
+            limit=series_of("DatabaseReplicationLagging"),
             width=6,
         ),
     )

@@ -11,25 +11,49 @@ RULES = Path(__file__).resolve().parents[2] / "prometheus" / "rules"
 
 
 def limit_of(alert: str) -> float:
-    """The number that an alert's expression compares with: the last one, as in `max(x) > 0.92`.
+    """The default in limits.yml of the limit that an alert compares with; raises as `name_of`."""
+    return default_of(name_of(alert))
 
-    Raises KeyError for an alert that is not there and ValueError for one that does not end in a number: its limit is
-    a series then, and a graph draws that series.
+
+def series_of(alert: str) -> str:
+    """The query for the limit that is in force, for a line that follows when somebody changes it."""
+    return f'max(limits:valid:value{{limit="{name_of(alert)}"}})'
+
+
+def name_of(alert: str) -> str:
+    """The name of the first limit that an alert's expression compares with, such as ``system_cpu_usage:ratio``.
+
+    Raises KeyError for an alert that is not there and ValueError for one without a limit.
     """
-    expr = str(_alerts()[alert]["expr"]).strip()
-    found = re.search(r"[<>]=?\s*(-?[0-9.]+)$", expr)
+    expr = str(_alerts()[alert]["expr"])
+    found = re.search(r'limits:valid:value\{limit="([^"]+)"', expr)
+    if found is not None:
+        return found.group(1)
+    found = re.search(r"\w+:(\w+)_limit:(\w+)", expr)
     if found is None:
-        raise ValueError(f"{alert} does not compare with a number: {expr}")
-    return float(found.group(1))
+        raise ValueError(f"{alert} compares with no limit: {expr}")
+    return f"{found.group(1)}:{found.group(2)}"
 
 
 def steps_of_limit_use() -> tuple[tuple[float, str], ...]:
-    """Yellow, orange and red where the three alerts on the use of a limit begin, and dark red where it is used up."""
-    begins = {
-        name: float(re.findall(r">=\s*([0-9.]+)", str(_alerts()[name]["expr"]))[0])
-        for name in ("TradingLimitUseElevated", "TradingLimitUseHigh", "TradingLimitUseCritical")
+    """Yellow and orange where the two alerts on the use of a limit begin, and red where it is used up."""
+    begins = (default_of(f"trading_limit_use_{level}:ratio") for level in ("elevated", "high"))
+    return tuple(zip((*begins, 1.0), ("yellow", "orange", "red"), strict=True))
+
+
+def default_of(limit: str) -> float:
+    """The default in limits.yml of a limit such as ``trading_drawdown:ratio``; raises KeyError."""
+    return _defaults()[limit]
+
+
+@cache
+def _defaults() -> dict[str, float]:
+    text = (RULES / "limits.yml").read_text(encoding="utf-8")
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"] if "labels" not in rule]
+    return {
+        rule["record"].removeprefix("limit:"): float(rule["expr"].removeprefix("vector(").removesuffix(")"))
+        for rule in rules
     }
-    return tuple(zip(begins.values(), ("yellow", "orange", "red"), strict=True))
 
 
 @cache

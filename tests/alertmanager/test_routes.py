@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.monitoring import ROOT, MissingProgramError, every
-from tests.prometheus.ruleset import alerts, kill_alerts
+from tests.prometheus.ruleset import alerts, default_of, kill_alerts
 
 CONFIG = ROOT / "alertmanager" / "alertmanager.yml"
 KILL = 'kill_action=~"reduce|halt|flatten"'
@@ -68,7 +68,7 @@ def test_every_shipped_alert_goes_where_its_labels_say(amtool: Path) -> None:
     for severity, action, name in sorted(wanted):
         labels = {"alertname": name, "severity": severity} | ({"kill_action": action} if action else {})
         if action:
-            expected = ["kill", "page"]
+            expected = ["kill", "page" if action in {"halt", "flatten"} else people[severity]]
         elif name == "Watchdog":
             expected = ["watchdog"]
         else:
@@ -78,8 +78,14 @@ def test_every_shipped_alert_goes_where_its_labels_say(amtool: Path) -> None:
 
 @per_version
 @pytest.mark.parametrize("severity", ["critical", "warning", "info", "none", "unheard-of"])
-def test_a_kill_alert_kills_and_pages_whatever_its_severity(amtool: Path, severity: str) -> None:
+def test_a_halt_kills_and_pages_whatever_its_severity(amtool: Path, severity: str) -> None:
     assert routed(amtool, alertname="Ours", kill_action="halt", severity=severity) == ["kill", "page"]
+
+
+@per_version
+def test_a_reduce_acts_and_wakes_nobody_unless_it_is_critical(amtool: Path) -> None:
+    assert routed(amtool, alertname="Ours", kill_action="reduce", severity="warning") == ["kill", "tell"]
+    assert routed(amtool, alertname="Ours", kill_action="reduce", severity="critical") == ["kill", "page"]
 
 
 @per_version
@@ -103,7 +109,7 @@ def test_the_kill_route_comes_first_and_lets_the_pager_have_the_alert_too() -> N
     assert first["matchers"] == [KILL]
     assert first["receiver"] == "kill"
     assert first["continue"] is True
-    assert second["matchers"] == [KILL]
+    assert second["matchers"] == ['kill_action=~"halt|flatten"']
     assert second["receiver"] == "page"
 
 
@@ -164,7 +170,8 @@ def test_the_watchdog_is_repeated_faster_than_its_absence_is_called() -> None:
     (route,) = [route for route in config()["route"]["routes"] if route["receiver"] == "watchdog"]
     assert route["repeat_interval"] == "10s"
     (missing,) = [rule for rule in alerts() if rule.alert == "AndonWatchdogMissing"]
-    assert missing.expr.endswith("> 60")
+    assert 'limit="andon_watchdog_age:seconds"' in missing.expr
+    assert default_of("andon_watchdog_age:seconds") == 60
 
 
 def test_every_kill_action_in_the_rules_is_one_that_the_route_takes() -> None:

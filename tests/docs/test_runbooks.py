@@ -70,6 +70,12 @@ def test_a_runbook_has_every_section_filled(rule: Rule) -> None:
 
 
 @per_alert
+def test_a_runbook_begins_with_what_its_alert_says(rule: Rule) -> None:
+    begins = runbook(rule.alert).split("\n\n")[1].replace("\n", " ")
+    assert begins.startswith(f"{rule.annotations['summary']} Severity `{rule.labels['severity']}`")
+
+
+@per_alert
 def test_a_runbook_shows_what_to_look_at(rule: Rule) -> None:
     text = runbook(rule.alert)
     assert blocks(text, "promql") or blocks(text, "sh")

@@ -12,6 +12,9 @@ RULES = ROOT / "prometheus" / "rules"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 RUNBOOK_URL = "https://github.com/andon-trading/andon/blob/main/docs/runbooks/{name}.md"
 
+LIMIT = re.compile(r"^limits?:|_limit:")
+"""The series that hold limits."""
+
 _OPERATORS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right"}
 _AGGREGATIONS = {"sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "quantile"}
 _NUMBERS = {"inf", "nan"}
@@ -93,7 +96,7 @@ def behind(names: frozenset[str]) -> frozenset[str]:
     recorded: dict[str, set[str]] = {}
     for rule in rules():
         if rule.record:
-            recorded.setdefault(rule.record, set()).update(rule.metrics)
+            recorded.setdefault(rule.record, set()).update(() if LIMIT.search(rule.record) else rule.metrics)
     seen: set[str] = set()
     open_names = set(names)
     while open_names:
@@ -101,4 +104,30 @@ def behind(names: frozenset[str]) -> frozenset[str]:
         if name not in seen:
             seen.add(name)
             open_names |= recorded.get(name, set()) - seen
-    return frozenset(name for name in seen if name not in recorded and not name.startswith("limit:"))
+    return frozenset(name for name in seen if name not in recorded)
+
+
+def default_of(limit: str) -> float:
+    """The least of the defaults in limits.yml of a limit such as ``trading_drawdown:ratio``; ValueError without one."""
+    exprs = [rule.expr for rule in rules() if rule.record == f"limit:{limit}" and rule.file == "limits.yml"]
+    return min(float(number) for expr in exprs for number in re.findall(r"vector\(([0-9.]+)\)", expr))
+
+
+def defaults_in_force() -> str:
+    """What limits.yml puts in force, as a rule file: for tests of rules that are about something else, and quick."""
+    lines = [
+        "# The defaults of limits.yml as limits.rules.yml puts them in force: written by tests.prometheus.ruleset.",
+        "groups:",
+        "  - name: limits-in-force",
+        "    rules:",
+    ]
+    for rule in rules():
+        if rule.file == "limits.yml":
+            labels = {"limit": rule.record.removeprefix("limit:")} | rule.labels
+            named = ", ".join(f'{name}: "{value}"' for name, value in labels.items())
+            lines.append(f"      - {{record: limits:valid:value, labels: {{{named}}}, expr: {rule.expr}}}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "tests" / "prometheus" / "limits.defaults.yml").write_text(defaults_in_force(), encoding="utf-8")

@@ -17,6 +17,8 @@ from tests.prometheus.ruleset import (
     Rule,
     alerts,
     behind,
+    default_of,
+    defaults_in_force,
     kill_alerts,
     metrics_of,
     rules,
@@ -160,7 +162,6 @@ def test_a_kill_alert_asks_for_an_action_on_a_scope_that_its_labels_name(rule: R
 @per_kill
 def test_a_kill_alert_is_quick_and_holds_on_over_a_gap(rule: Rule) -> None:
     assert rule.keep_firing_for == "30s"
-    assert rule.labels["severity"] == "critical"
     assert rule.interval == SLOWER.get(rule.alert, "200ms")
 
 
@@ -205,19 +206,108 @@ def test_what_acts_in_the_fast_groups_is_all_that_is_in_them() -> None:
     assert {rule.record for rule in fast if rule.record} <= used
 
 
-def test_every_limit_has_a_default_that_the_checks_know() -> None:
-    """A limit without a default disarms its rule for every new strategy; LimitMissing must know each limit."""
+def known_limits() -> dict[str, Rule]:
+    """The rows of the table of limits by the name of the limit."""
+    return {rule.labels["limit"]: rule for rule in rules() if rule.record == "limits:plausible:maximum"}
+
+
+def test_every_limit_has_a_default_a_row_in_the_table_and_a_rule_that_reads_it() -> None:
     limits = [rule for rule in rules() if rule.file == "limits.yml"]
-    assert all(re.fullmatch(r"limit:[a-z_]+:[a-z0-9]+", rule.record) for rule in limits)
-    own = {"strategy", "account", "symbol", "venue"}
-    defaults = {rule.record for rule in limits if not own & set(rule.labels)}
-    assert defaults == {rule.record for rule in limits}, "an override needs a default beside it"
-    (missing,) = [rule for rule in alerts() if rule.alert == "LimitMissing"]
-    for rule in limits:
-        assert f"absent({rule.record})" in missing.expr
-        assert any(rule.record in other.metrics for other in rules() if other.group.endswith("-limits"))
-    used = {name for rule in rules() for name in rule.metrics if re.fullmatch(r"limit:\w+:\w+", name)}
-    assert used == {rule.record for rule in limits}
+    assert all(re.fullmatch(r"limit:[a-z0-9_]+:[a-z0-9]+", rule.record) for rule in limits)
+    assert not [rule for rule in limits if {"strategy", "account", "symbol", "venue"} & set(rule.labels)]
+    names = {rule.record.removeprefix("limit:") for rule in limits}
+    assert names == set(known_limits())
+    read = {name for rule in rules() for name in re.findall(r'limits:valid:value\{limit="([^"]+)"', rule.expr)}
+    assert read == names
+    raw = {rule.alert or rule.record for rule in rules() if any(name.startswith("limit:") for name in rule.metrics)}
+    assert raw == {"limits:entry:value", "LimitAmbiguous"}, "a rule reads limits.yml by way of limits:valid:value"
+
+
+def test_a_limit_of_a_kill_rule_is_one_whose_absence_wakes_people() -> None:
+    """``acts: kill`` is on the limits of kill rules and on no others."""
+    acting: set[str] = set()
+    for rule in kill_alerts():
+        exprs = [rule.expr, *(other.expr for other in rules() if other.record in recorded_behind(rule))]
+        acting |= {name for expr in exprs for name in re.findall(r'limits:valid:value\{limit="([^"]+)"', expr)}
+    marked = {name for name, row in known_limits().items() if row.labels["acts"] == "kill"}
+    unscored = {"adaptive_pnl_floor:ratio", "adaptive_floor:value", "adaptive_history:minutes"}
+    assert acting - unscored == marked
+
+
+def recorded_behind(rule: Rule) -> set[str]:
+    """The recorded series that *rule* is made of."""
+    recorded = {other.record: other for other in rules() if other.record and not other.record.startswith("limit")}
+    found: set[str] = set()
+    waiting = list(rule.metrics)
+    while waiting:
+        name = waiting.pop()
+        if name in recorded and name not in found:
+            found.add(name)
+            waiting += [each for other in rules() if other.record == name for each in other.metrics]
+    return found
+
+
+def test_the_plausible_range_of_a_ratio_notices_a_percent() -> None:
+    """Each default times a hundred is out of its range, but for the few ratios that may well be above 1."""
+    roomy = {
+        "trading_child_parent:ratio": "an engine may send a replacement first",
+        "risk_leverage:ratio": "a multiple of equity",
+        "trading_inventory_turnover:ratio": "a multiple of the inventory",
+        "trading_order_to_trade:ratio": "orders for each trade",
+        "trading_fill:ratio": "half a percent typed as a percent is the half of a ratio",
+    }
+    for name, row in known_limits().items():
+        if name.endswith(":ratio") and name not in roomy:
+            (most,) = re.findall(r"vector\(([0-9.e]+)\)", row.expr)
+            assert default_of(name) * 100 > float(most), name
+
+
+def test_the_defaults_that_other_tests_take_are_those_of_limits_yml() -> None:
+    held = (HERE / "limits.defaults.yml").read_text(encoding="utf-8")
+    assert held == defaults_in_force(), "python -m tests.prometheus.ruleset writes it anew"
+
+
+# What else an alert may compare with, and why it is no matter of taste.
+FIXED = {
+    "time() - 5": "a sample of the kill scrapes that is older is of before a restart",
+    "time() - 15": "the same for what is read every 5 s",
+    "last_seen:timestamp_seconds > 2": "ten kill scrapes without a sample",
+    "< 300": "orders of the last five minutes",
+    "> 7": "more often than one entry can change",
+    "(trading_position_quantity != 0) > 1": "several positions",
+    "alertmanagers_discovered) < 1": "none",
+}
+
+
+@per_alert
+def test_a_threshold_is_in_limits_yml_and_not_in_a_rule(rule: Rule) -> None:
+    """An alert compares with 0, with a boolean 1, or with a limit; what else stands in it is listed above, with why."""
+    expr = re.sub(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|offset \w+', "", rule.expr)
+    for text in FIXED:
+        expr = expr.replace(text, "")
+    expr = re.sub(r"histogram_quantile\(0\.\d+|(?:[<>]=?|==|!=|\*) 0(?![.\d])|== 1(?![.\d])|vector\(1\)", "", expr)
+    assert not re.findall(r"(?<![\w:.])\d+(?:\.\d+)?(?:e\d+)?(?![\w:])", expr), expr
+
+
+def woken() -> dict[str, str]:
+    """The reason of each alert that may wake people, by the table in docs/tuning.md: acted, kill or money."""
+    page = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
+    section = page.split("\n## Who is woken\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (acted|kill|money) \| (.+) \|$", section, flags=re.MULTILINE)
+    return {name: reason for reason, names in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_an_alert_is_critical_only_for_a_reason_that_needs_a_person_now() -> None:
+    assert {rule.alert for rule in alerts() if rule.labels["severity"] == "critical"} == set(woken())
+
+
+@per_kill
+def test_a_halt_wakes_people_and_a_reduce_that_ends_by_itself_does_not(rule: Rule) -> None:
+    if rule.labels["kill_action"] == "reduce":
+        assert rule.labels["kill_duration"]
+        assert rule.labels["severity"] == "warning"
+    else:
+        assert woken()[rule.alert] == "acted"
 
 
 def test_recorded_series_are_named_level_metric_operations() -> None:

@@ -139,6 +139,7 @@ def test_without_the_sandbox_nothing_of_it_is_scraped_paged_or_remembered(tmp_pa
     render(DEFAULT_PORTS, choose(EXAMPLE), run=tmp_path, secrets=tmp_path)
     config = tmp_path / "config"
     assert not (config / "prometheus" / "targets" / "sandbox.yml").exists()
+    assert not (config / "prometheus" / "rules" / "limits.sandbox.yml").exists()
     for file in config.rglob("*.yml"):
         for name in SANDBOX:
             assert f"127.0.0.1:{DEFAULT_PORTS[name]}" not in file.read_text(), file
@@ -171,9 +172,11 @@ def test_compose_is_told_the_same_as_local_processes(tmp_path):
     assert own["ANDON_CONFIG"] == EXAMPLE["ANDON_CONFIG"]
     assert own["ANDON_EXPORTERS_CONFIG"] == str(ROOT / "exporters" / "example.yml")
     assert own["ANDON_STATE"]
-    assert own["ANDON_SANDBOX_TARGETS"] == "/dev/null"
+    assert own["ANDON_SANDBOX_TARGETS"] == own["ANDON_SANDBOX_LIMITS"] == "/dev/null"
     assert "pager:" not in (Path(own["ANDON_ALERTMANAGER_DIR"]) / "alertmanager.yml").read_text()
-    assert not {"ANDON_STATE", "ANDON_SANDBOX_TARGETS", "ANDON_ALERTMANAGER_DIR"} & sandbox.keys()
+    assert (
+        not {"ANDON_STATE", "ANDON_SANDBOX_TARGETS", "ANDON_SANDBOX_LIMITS", "ANDON_ALERTMANAGER_DIR"} & sandbox.keys()
+    )
 
 
 def test_a_file_is_taken_from_where_make_was_called_and_must_be_there(tmp_path, monkeypatch):
