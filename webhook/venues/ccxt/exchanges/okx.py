@@ -53,7 +53,8 @@ def _pending(**more: str) -> Listing:
     )
 
 
-# Kinds that come and go: 51000 is OKX's "parameter ordType error".
+# Not every account has this kind: 51000 is OKX's "parameter ordType error".  The documented kinds have no such excuse:
+# where one of them is refused, nothing is called empty.
 _NO_SUCH_KIND = frozenset({"51000"})
 
 EXCHANGE = Exchange(
@@ -77,9 +78,9 @@ EXCHANGE = Exchange(
         _algo("conditional,oco", trigger=True),
         _algo("trigger", trigger=True),
         _algo("move_order_stop", trigger=True),
-        _algo("iceberg", trigger=False, absent=_NO_SUCH_KIND),
-        _algo("twap", trigger=False, absent=_NO_SUCH_KIND),
-        _algo("chase", trigger=False, absent=_NO_SUCH_KIND),
+        _algo("iceberg", trigger=False),
+        _algo("twap", trigger=False),
+        _algo("chase", trigger=False),
         _algo("smart_iceberg", trigger=False, absent=_NO_SUCH_KIND),
         Book(
             name="spreads",
