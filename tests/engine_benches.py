@@ -32,6 +32,9 @@ class Bench(Protocol):
     def states(self) -> dict[str, str]:
         """What each strategy really does: ``running``, ``reduce_only`` or ``blocked``."""
 
+    def asked(self) -> int:
+        """How many requests it had."""
+
     def ignore_what_it_is_told(self) -> None:
         """From now on it says yes and trades on."""
 
@@ -48,6 +51,9 @@ class PaperBench:
 
     def states(self) -> dict[str, str]:
         return {name: state.value for name, state in self.engine.states.items()}
+
+    def asked(self) -> int:
+        return self.engine.calls
 
     def ignore_what_it_is_told(self) -> None:
         self.engine.faults.ignores = True
@@ -105,6 +111,9 @@ class HttpBench:
 
     def states(self) -> dict[str, str]:
         return {name: SANDBOX_STATES[state] for name, state in self.control.states.items()}
+
+    def asked(self) -> int:
+        return len(self.server.asked)
 
     def ignore_what_it_is_told(self) -> None:
         self.control.ignores = True

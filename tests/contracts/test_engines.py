@@ -8,12 +8,12 @@ import pytest
 
 from tests.engine_benches import BENCHES, TIMEOUT, TOKEN, Bench, http_engine, sandbox_engine_options
 from tests.sandbox_fixtures import accounts_of, running_program, running_venue
-from webhook.actions.port import EngineState
+from webhook.actions.port import Engine, EngineState
 from webhook.engines import ENGINES
 from webhook.errors import AndonError, PermanentError, TemporaryError
 from webhook.killswitch.scope import GLOBAL, Scope
 
-MM = Scope.of({"strategy": "mm-btc"})
+MM, TREND = Scope.of({"strategy": "mm-btc"}), Scope.of({"strategy": "trend-btc"})
 RUNNING = {"mm-btc": "running", "trend-btc": "running"}
 
 
@@ -21,6 +21,11 @@ RUNNING = {"mm-btc": "running", "trend-btc": "running"}
 def bench(request, tmp_path) -> Iterator[Bench]:
     with BENCHES[request.param](tmp_path) as made:
         yield made
+
+
+def state(engine: Engine, part: Scope) -> EngineState:
+    """What the engine says of one part."""
+    return engine.status((part,), TIMEOUT)[part]
 
 
 def test_every_kind_of_engine_is_under_contract():
@@ -33,14 +38,14 @@ def test_it_answers_a_ping_in_seconds(bench):
 
 def test_it_runs_until_it_is_told_otherwise(bench):
     assert bench.states() == RUNNING
-    assert bench.engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+    assert state(bench.engine, GLOBAL) is EngineState.RUNNING
 
 
 def test_blocking_all_stops_everything_and_can_be_repeated(bench):
     for _ in range(2):
         assert bench.engine.block(GLOBAL, "drawdown", TIMEOUT) is EngineState.BLOCKED
     assert bench.states() == dict.fromkeys(RUNNING, "blocked")
-    assert bench.engine.status(GLOBAL, TIMEOUT) is EngineState.BLOCKED
+    assert state(bench.engine, GLOBAL) is EngineState.BLOCKED
 
 
 @pytest.mark.parametrize(
@@ -57,22 +62,36 @@ def test_blocking_a_part_leaves_the_rest_alone(bench, labels):
     scope = Scope.of(labels)
     assert bench.engine.block(scope, "drawdown", TIMEOUT) is EngineState.BLOCKED
     assert bench.states() == {"mm-btc": "blocked", "trend-btc": "running"}
-    assert bench.engine.status(scope, TIMEOUT) is EngineState.BLOCKED
-    assert bench.engine.status(Scope.of({"account": "trend"}), TIMEOUT) is EngineState.RUNNING
+    assert state(bench.engine, scope) is EngineState.BLOCKED
+    assert state(bench.engine, Scope.of({"account": "trend"})) is EngineState.RUNNING
 
 
 def test_the_state_of_a_scope_is_that_of_its_least_restricted_part(bench):
     bench.engine.block(MM, "drawdown", TIMEOUT)
-    assert bench.engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+    assert state(bench.engine, GLOBAL) is EngineState.RUNNING
     bench.engine.reduce_only(Scope.of({"strategy": "trend-btc"}), "drawdown", TIMEOUT)
-    assert bench.engine.status(GLOBAL, TIMEOUT) is EngineState.REDUCE_ONLY
+    assert state(bench.engine, GLOBAL) is EngineState.REDUCE_ONLY
+
+
+def test_the_states_of_many_parts_are_asked_at_once(bench):
+    ghost = Scope.of({"strategy": "unknown"})
+    bench.engine.block(MM, "drawdown", TIMEOUT)
+    before = bench.asked()
+    assert bench.engine.status((MM, TREND, ghost, GLOBAL), TIMEOUT) == {
+        MM: EngineState.BLOCKED,
+        TREND: EngineState.RUNNING,
+        ghost: EngineState.UNKNOWN,
+        GLOBAL: EngineState.RUNNING,
+    }
+    assert bench.asked() == before + 1
+    assert bench.engine.status((), TIMEOUT) == {}
 
 
 def test_reduce_only_is_a_state_of_its_own(bench):
     assert bench.engine.capabilities.reduce_only
     assert bench.engine.reduce_only(MM, "stale feed", TIMEOUT) is EngineState.REDUCE_ONLY
     assert bench.states()["mm-btc"] == "reduce_only"
-    assert bench.engine.status(MM, TIMEOUT) is EngineState.REDUCE_ONLY
+    assert state(bench.engine, MM) is EngineState.REDUCE_ONLY
 
 
 def test_resuming_lets_it_run_again_and_can_be_repeated(bench):
@@ -90,13 +109,13 @@ def test_a_scope_in_which_nothing_trades_is_not_confirmed(bench):
 
 
 def test_the_state_of_a_scope_in_which_nothing_trades_is_unknown(bench):
-    assert bench.engine.status(Scope.of({"strategy": "unknown"}), TIMEOUT) is EngineState.UNKNOWN
+    assert state(bench.engine, Scope.of({"strategy": "unknown"})) is EngineState.UNKNOWN
 
 
 def test_an_engine_that_trades_on_is_found_out_by_its_state(bench):
     bench.ignore_what_it_is_told()
     bench.engine.block(GLOBAL, "drawdown", TIMEOUT)
-    assert bench.engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+    assert state(bench.engine, GLOBAL) is EngineState.RUNNING
 
 
 def test_an_engine_that_hangs_keeps_nobody_longer_than_the_timeout(bench):
@@ -105,7 +124,7 @@ def test_an_engine_that_hangs_keeps_nobody_longer_than_the_timeout(bench):
         lambda: bench.engine.block(GLOBAL, "drawdown", 0.2),
         lambda: bench.engine.reduce_only(GLOBAL, "drawdown", 0.2),
         lambda: bench.engine.resume(GLOBAL, "drawdown", 0.2),
-        lambda: bench.engine.status(GLOBAL, 0.2),
+        lambda: bench.engine.status((GLOBAL,), 0.2),
         lambda: bench.engine.ping(0.2),
     ):
         started = time.monotonic()
@@ -119,7 +138,7 @@ def test_an_engine_that_is_gone_is_an_error_and_never_confirmed(bench):
     for ask in (
         lambda: bench.engine.block(GLOBAL, "drawdown", TIMEOUT),
         lambda: bench.engine.resume(GLOBAL, "drawdown", TIMEOUT),
-        lambda: bench.engine.status(GLOBAL, TIMEOUT),
+        lambda: state(bench.engine, GLOBAL),
         lambda: bench.engine.ping(TIMEOUT),
     ):
         with pytest.raises(TemporaryError) as fault:
@@ -145,15 +164,15 @@ def test_the_sandbox_s_own_engine_is_stopped_and_started_by_configuration_alone(
     ):
         engine = http_engine(sandbox_engine_options(url, token))
         assert engine.ping(TIMEOUT) < TIMEOUT
-        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        assert state(engine, GLOBAL) is EngineState.RUNNING
         assert engine.block(MM, "drawdown", TIMEOUT) is EngineState.BLOCKED
-        assert engine.status(MM, TIMEOUT) is EngineState.BLOCKED
-        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        assert state(engine, MM) is EngineState.BLOCKED
+        assert state(engine, GLOBAL) is EngineState.RUNNING
         symbol = Scope.of({"venue": "sandbox", "symbol": "BTC/USDT:USDT"})
         assert engine.reduce_only(symbol, "stale feed", TIMEOUT) is EngineState.REDUCE_ONLY
-        assert engine.status(symbol, TIMEOUT) is EngineState.REDUCE_ONLY
+        assert state(engine, symbol) is EngineState.REDUCE_ONLY
         assert engine.resume(GLOBAL, "approved", TIMEOUT) is EngineState.RUNNING
-        assert engine.status(GLOBAL, TIMEOUT) is EngineState.RUNNING
+        assert state(engine, GLOBAL) is EngineState.RUNNING
         with pytest.raises(TemporaryError) as fault:
             engine.block(Scope.of({"strategy": "unknown"}), "drawdown", TIMEOUT)
         assert fault.value.reason == "not_confirmed"

@@ -111,8 +111,9 @@ class Options(_Strict):
     """``scopes``: the labels this engine can be stopped by (none: only as a whole).
 
     Give one way to prove who we are: ``token_file`` (sent as ``Authorization: <scheme> <token>``), or ``username`` with
-    ``password_file``; ``header_files`` adds headers whose values are secrets.  ``reduce_only``, ``status`` and ``ping``
-    may be left out when the engine has no such thing.
+    ``password_file``; ``header_files`` adds headers whose values are secrets.  ``block``, ``resume`` and
+    ``reduce_only`` each need ``success``: what confirms them.  ``reduce_only``, ``status`` and ``ping`` may be left out
+    when the engine has no such thing.
     """
 
     block: Call
@@ -135,13 +136,21 @@ class Options(_Strict):
             raise ValueError("give token_file or username with password_file, not both")
         if (self.username is None) != (self.password_file is None):
             raise ValueError("username and password_file belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _every_command_says_what_confirms_it(self) -> "Options":
         for name in ("block", "resume", "reduce_only"):
             call = getattr(self, name)
-            if call is not None and "success" not in call.model_fields_set:
+            if call is not None and not ("success" in call.model_fields_set and call.success.model_fields_set):
                 raise ValueError(
                     f"{name} has no success condition: say which answer confirms it, by success.json (what the body "
                     "shows) or, where the engine answers without one, by success.status; an answer alone proves nothing"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _no_placeholder_is_unknown_to_the_engine(self) -> "Options":
         for name in ("block", "resume", "reduce_only", "status", "ping"):
             call = getattr(self, name)
             for used in sorted(names_in([call.url, call.body]) & set(DIMENSIONS)) if call else ():

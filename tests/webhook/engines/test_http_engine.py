@@ -17,25 +17,35 @@ MM = Scope.of({"strategy": "mm-btc"})
 NASTY = 'x/../admin?a=1&b="}{reason}{strategy}\r\nX-Evil: 1 %2e ü'
 
 
+def state(made: Any, part: Scope) -> EngineState:
+    return made.status((part,), TIMEOUT)[part]
+
+
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with local_server() as running:
         yield running
 
 
+ANSWERED = {"status": [200]}
+"""A condition for an engine that confirms by its status alone."""
+
+
 @pytest.fixture
 def engine(server) -> Iterator[Callable[..., Any]]:
-    """Makes engines at the server; URLs are given as paths."""
+    """Makes engines at the server; URLs are given as paths, and a status of 200 confirms where nothing else is said."""
     made = []
 
     def make(**options: Any) -> Any:
+        for name in ("block", "resume", "reduce_only"):
+            if name in options:
+                options[name] = {"success": ANSWERED, **options[name]}
         for name in ("block", "resume", "reduce_only", "status", "ping"):
             for field in ("url", "wide_url"):
                 if field in options.get(name, {}):
                     options[name][field] = server.url + options[name][field]
-        one = http_engine(
-            {"resume": {"url": f"{server.url}/resume"}, "block": {"url": f"{server.url}/block"}, **options}
-        )
+        plain = {name: {"url": f"{server.url}/{name}", "success": ANSWERED} for name in ("resume", "block")}
+        one = http_engine({**plain, **options})
         made.append(one)
         return one
 
@@ -182,12 +192,12 @@ def test_an_answer_that_is_not_json_is_unknown_where_a_condition_wants_json(serv
 def test_the_state_of_an_engine_that_has_but_one(server, engine):
     described = {"url": "/show_config", "state": "state", "states": {"running": "running", "stopped": "blocked"}}
     made = engine(status=described)
-    for word, state in (("running", "running"), ("stopped", "blocked"), ("reloading", "unknown")):
+    for word, expected in (("running", "running"), ("stopped", "blocked"), ("reloading", "unknown")):
         server.answer = lambda _, word=word: Reply(200, {"state": word})
-        assert made.status(MM, TIMEOUT).value == state
+        assert state(made, MM).value == expected
     server.answer = lambda _: Reply(200, {"other": 1})
-    assert made.status(MM, TIMEOUT) is EngineState.UNKNOWN
-    assert engine().status(MM, TIMEOUT) is EngineState.UNKNOWN
+    assert state(made, MM) is EngineState.UNKNOWN
+    assert state(engine(), MM) is EngineState.UNKNOWN
 
 
 def test_a_part_without_labels_counts_for_every_scope(server, engine):
@@ -200,10 +210,62 @@ def test_a_part_without_labels_counts_for_every_scope(server, engine):
     made = engine(status=described)
     bots = [{"name": "mm", "pairs": ["BTC/USDT", "ETH/USDT"], "state": "off"}, {"name": "t", "state": "on"}]
     server.answer = lambda _: Reply(200, {"bots": bots})
-    assert made.status(Scope.of({"strategy": "mm"}), TIMEOUT) is EngineState.BLOCKED
-    assert made.status(Scope.of({"symbol": "ETH/USDT"}), TIMEOUT) is EngineState.RUNNING
-    assert made.status(Scope.of({"strategy": "t"}), TIMEOUT) is EngineState.RUNNING
-    assert made.status(Scope.of({"strategy": "mm", "symbol": "SOL/USDT"}), TIMEOUT) is EngineState.UNKNOWN
+    assert state(made, Scope.of({"strategy": "mm"})) is EngineState.BLOCKED
+    assert state(made, Scope.of({"symbol": "ETH/USDT"})) is EngineState.RUNNING
+    assert state(made, Scope.of({"strategy": "t"})) is EngineState.RUNNING
+    assert state(made, Scope.of({"strategy": "mm", "symbol": "SOL/USDT"})) is EngineState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), "unknown"),
+        (("odd",), "unknown"),
+        (("odd", "on"), "running"),
+        (("on", "odd", "off"), "running"),
+        (("odd", "off"), "unknown"),
+        (("odd", "reducing"), "unknown"),
+        (("reducing", "off"), "reduce_only"),
+        (("off", "off"), "blocked"),
+    ],
+    ids=str,
+)
+def test_what_is_not_known_hides_nothing_that_runs_and_is_never_called_stopped(server, engine, words, expected):
+    """Several things trade in one part: one that runs decides, and else one of which nothing is known."""
+    states = {"on": "running", "off": "blocked", "reducing": "reduce_only"}
+    made = engine(status={"url": "/bots", "parts": "*", "states": states})
+    server.answer = lambda _: Reply(200, [{"state": word} for word in words])
+    assert state(made, GLOBAL).value == expected
+
+
+def test_many_parts_are_one_request_unless_the_address_names_a_part(server, engine):
+    described = {"states": {"on": "running", "off": "blocked"}, "labels": {"strategy": "@key"}, "parts": "*"}
+    server.answer = lambda _: Reply(200, {"a": {"state": "on"}, "b": {"state": "off"}})
+    parts = tuple(Scope.of({"strategy": name}) for name in ("a", "b", "c"))
+    found = engine(scopes=["strategy"], status={"url": "/bots", **described}).status(parts, TIMEOUT)
+    assert [found[part].value for part in parts] == ["running", "blocked", "unknown"]
+    assert [asked.path for asked in server.asked] == ["/bots"]
+
+    one_by_one = {"url": "/bots/{strategy}", "wide_url": "/bots", "states": described["states"]}
+    server.answer = lambda asked: Reply(200, {"state": "off" if asked.path.endswith("/b") else "on"})
+    found = engine(scopes=["strategy"], status=one_by_one).status(parts, TIMEOUT)
+    assert [found[part].value for part in parts] == ["running", "blocked", "running"]
+    assert [asked.path for asked in server.asked[1:]] == ["/bots/a", "/bots/b", "/bots/c"]
+
+
+@pytest.mark.parametrize("name", ["block", "resume", "reduce_only"])
+@pytest.mark.parametrize("success", [None, {}])
+def test_a_command_without_a_condition_of_success_is_refused(name, success):
+    """An answer alone proves nothing: what confirms a command has to be said."""
+    options = {"block": BLOCK, "resume": BLOCK, "reduce_only": BLOCK}
+    options[name] = {"url": "http://engine/x"} | ({} if success is None else {"success": success})
+    with pytest.raises(ValidationError, match=f"{name} has no success condition"):
+        Options.model_validate(options)
+
+
+@pytest.mark.parametrize("success", [{"status": [204]}, {"json": {"path": "state", "equals": "stopped"}}])
+def test_a_status_or_what_the_body_shows_may_be_the_condition(success):
+    assert Options.model_validate({"block": {**BLOCK, "success": success}, "resume": BLOCK})
 
 
 def test_it_logs_in_as_configured_and_tells_no_secret(server, engine, tmp_path):
@@ -233,18 +295,21 @@ def test_a_missing_token_is_named(engine, tmp_path):
         engine(token_file=str(tmp_path / "nowhere"))
 
 
-BLOCK = {"url": "http://engine/block"}
+BLOCK = {"url": "http://engine/block", "success": {"status": [200]}}
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"block": {"url": "engine/block"}}, "url"),
-        ({"block": {"url": "http://{strategy}.engine/block"}, "scopes": ["strategy"]}, "url"),
-        ({"block": {"url": "http://engine{strategy}/block"}, "scopes": ["strategy"]}, "url"),
-        ({"block": {"url": "http://engine/{strategy}"}, "scopes": ["strategy"]}, "wide_url"),
-        ({"block": {"url": "http://engine/x", "body": {"a": "{account}"}}, "scopes": ["strategy"]}, "not in scopes"),
-        ({"block": {"url": "http://e/x", "wide_url": "http://e/{symbol}"}, "scopes": ["symbol"]}, "wide_url"),
+        ({"block": {**BLOCK, "url": "engine/block"}}, "url"),
+        ({"block": {**BLOCK, "url": "http://{strategy}.engine/block"}, "scopes": ["strategy"]}, "url"),
+        ({"block": {**BLOCK, "url": "http://engine{strategy}/block"}, "scopes": ["strategy"]}, "url"),
+        ({"block": {**BLOCK, "url": "http://engine/{strategy}"}, "scopes": ["strategy"]}, "wide_url"),
+        (
+            {"block": {**BLOCK, "url": "http://engine/x", "body": {"a": "{account}"}}, "scopes": ["strategy"]},
+            "not in scopes",
+        ),
+        ({"block": {**BLOCK, "url": "http://e/x", "wide_url": "http://e/{symbol}"}, "scopes": ["symbol"]}, "wide_url"),
         ({"token_file": "/t", "username": "a", "password_file": "/p"}, "not both"),
         ({"username": "a"}, "belong together"),
         ({"scopes": ["desk"]}, "scopes"),
