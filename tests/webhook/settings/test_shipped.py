@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from webhook.policy.scope import DIMENSIONS
 
 from tests.builders import an_alert
 from webhook.bootstrap import CATALOGUES, validate
