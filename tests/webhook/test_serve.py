@@ -233,13 +233,10 @@ def test_sigterm_answers_what_is_under_way_and_ends_clean(tmp_path: Path) -> Non
 
 
 def test_a_faulty_configuration_is_told_in_full_and_nothing_starts(tmp_path: Path) -> None:
-    with a_process(
-        tmp_path, venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}, mode="x"
-    ) as running:
+    unknown = [{"name": "v", "venue": "sandbox", "account": "mm", "adapter": "papr"}]
+    with a_process(tmp_path, venues=unknown, mode="x") as running:
         assert running.process.wait(30) == 1
         assert "mode (line" in running.log.read_text()
-    with a_process(
-        tmp_path / "b", venues=[{"name": "v", "venue": "a", "account": "b", "adapter": "papr"}], strategies={}
-    ) as running:
+    with a_process(tmp_path / "b", venues=unknown) as running:
         assert running.process.wait(30) != 0
         assert "'papr' is not one of" in running.log.read_text()

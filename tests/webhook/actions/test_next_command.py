@@ -256,17 +256,16 @@ def stopped_by_somebody(target: EngineTarget, part: Scope) -> Desk:
 
 
 @settings(max_examples=60, deadline=None)
-@given(ENGINES, st.lists(SCOPES, max_size=5, unique=True), st.sampled_from(TRADERS))
+@given(ENGINES, SWITCHES, st.sampled_from(TRADERS))
 def test_what_somebody_else_stopped_is_not_started_by_a_resume(
-    target: EngineTarget, halted: list[Scope], trader: Scope
+    target: EngineTarget, switches: list[Switch], trader: Scope
 ) -> None:
     part = next((part.scope for part in target.parts if part.scope.contains(trader)), None)
     assume(part is not None)
-    told = {one for scope in halted for one in parts_of(target, scope, same)}
-    assume(all(one.contains(part) or not one.overlaps(part) for one in told))
     desk = stopped_by_somebody(target, part)
-    desk.switch([a_switch(State.HALTED, scope=scope) for scope in halted])
+    desk.switch(switches)
     desk.settle()
+    assert desk.engine.traders[trader] is EngineState.BLOCKED
     desk.switch([])
     desk.settle()
 
