@@ -275,6 +275,8 @@ FIXED = {
     "< 300": "orders of the last five minutes",
     "> 7": "more often than one entry can change",
     "(trading_position_quantity != 0) > 1": "several positions",
+    "(trading_equity_currencies) > 1": "more than the one reporting currency",
+    "began_timestamp_seconds) < 3600": "an empty start is news for an hour",
     "alertmanagers_discovered) < 1": "none",
 }
 
