@@ -1,5 +1,7 @@
 """Disks that go bad: a real one that is full, and a real one on which every write hangs."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,10 +59,14 @@ def hung(disk: Path) -> Iterator[None]:
     frozen = subprocess.run(["fsfreeze", "-f", str(disk)], capture_output=True, text=True, check=False)
     if frozen.returncode:
         pytest.skip(f"a disk cannot be made to hang here: {frozen.stderr.strip()}")
+    # A test that touches the disk hangs itself, beyond any `finally`.
+    guard = subprocess.Popen(["sh", "-c", f"sleep 20; fsfreeze -u '{disk}'"], start_new_session=True)
     try:
         yield
     finally:
-        subprocess.run(["fsfreeze", "-u", str(disk)], check=True)
+        os.killpg(guard.pid, signal.SIGKILL)
+        guard.wait()
+        subprocess.run(["fsfreeze", "-u", str(disk)], check=False)
 
 
 def _mount(folder: Path, *arguments: str) -> None:

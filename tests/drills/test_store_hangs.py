@@ -193,9 +193,7 @@ def test_nobody_resumes_while_it_hangs_and_nothing_of_it_comes_later(place: Plac
         assert not isinstance(request, Refusal)
         with place.hanging():
             with pytest.raises(StoreOutageError):
-                rig.deliver(
-                    an_alert(starts_at=datetime.now(UTC), kill_action="halt", account="shared", strategy="grid")
-                )
+                rig.deliver(an_alert(starts_at=datetime.now(UTC), kill_action="page"))
             with pytest.raises(StoreOutageError):
                 rig.resumes.approve(BOB, request.id)
             with pytest.raises(StoreOutageError):

@@ -205,6 +205,12 @@ class GroupCommit:
         if self._out:
             self._run_on_memory()
 
+    def view(self) -> AbstractContextManager[Transaction]:
+        """Read the store, as `Store.view`; refused while it is out, as a read of a disk that hangs would hang, too."""
+        if self._out:
+            raise StoreOutageError("the store is out", reason="out")
+        return self.store.view()
+
     def _hand_in(self, job: _Job) -> _Job:
         with self._changed:
             if self._ended:

@@ -52,7 +52,7 @@ class Queries:
         found: dict[Scope, Switch] = {switch.scope: switch for switch in self._in_flight.switches()}
         if not self._commit.out:
             try:
-                with self._commit.store.view() as tx:
+                with self._commit.view() as tx:
                     for switch in tx.switches():
                         known = found.get(switch.scope)
                         if known is None or switch.version > known.version:
@@ -67,7 +67,7 @@ class Queries:
         found: dict[str, Trip] = {}
         rows: dict[str, dict[str, Progress]] = {}
         try:
-            with self._commit.store.view() as tx:
+            with self._commit.view() as tx:
                 found = {trip.id: trip for trip in tx.trips(limit=limit)}
                 for row in tx.progress(tuple(found)):
                     rows.setdefault(row.trip_id, {})[row.target] = row
@@ -84,18 +84,18 @@ class Queries:
         live = self._in_flight.standing().trips.get(trip_id)
         if live is not None:
             return self._view(live, {})
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             trip = tx.trip(trip_id)
             return None if trip is None else self._view(trip, {row.target: row for row in tx.progress((trip_id,))})
 
     def resume_requests(self, status: ResumeStatus | None = None) -> tuple[ResumeRequest, ...]:
         """Requests to resume, the newest first."""
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             return tx.resume_requests(status=status)
 
     def records(self, after: int = 0, limit: int = 1000) -> tuple[Record, ...]:
         """The journal from sequence *after* + 1 on."""
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             return tx.records(after=after, limit=limit)
 
     def verify_audit(self) -> str | None:

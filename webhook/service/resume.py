@@ -107,7 +107,7 @@ class Resumes:
         """Approve somebody else's request: the scope is NORMAL, on disk, when this returns a request."""
         if not may(principal.role, Verb.APPROVE_RESUME):
             return Refusal("forbidden", f"role {principal.role.value} may not approve a resume; risk and admin may")
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             found = tx.resume_request(request_id)
         if found is None:
             return Refusal("not_found", f"there is no request {request_id}")
@@ -155,7 +155,7 @@ class Resumes:
     def expire(self) -> None:
         """End what ends by itself: requests nobody approved, and DEGRADED switches whose time is over."""
         now = self._clock.now()
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             pending = tx.resume_requests(status=ResumeStatus.PENDING)
             stale = [one.id for one in pending if approvals.expire(one, now) is not None]
             over = [one.scope for one in tx.switches() if latch.expire(one, now) is not None]
@@ -199,7 +199,7 @@ class Resumes:
                 "prometheus_unknown",
                 f"Prometheus cannot say whether a kill alert still fires ({error}); not knowing is no reason to resume",
             )
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             heard = self._heard_firing(tx, scope, self._clock.now())
         return _refusal(self._names(batch, scope)) or heard
 

@@ -12,7 +12,8 @@ import structlog
 
 from webhook.actions.account import AccountReconciler
 from webhook.actions.engine import EngineReconciler
-from webhook.durability.port import Store, Transaction
+from webhook.durability.group_commit import GroupCommit
+from webhook.durability.port import Transaction
 from webhook.errors import StoreOutageError
 from webhook.killswitch.commanded import Commanded
 from webhook.killswitch.lease import Lease
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 LIFETIME = timedelta(seconds=5)
 RENEW_AFTER = timedelta(seconds=1.5)
 """A lease that was renewed less long ago is left alone: each renewal is a write."""
+ANSWER_SECONDS = 1.0
+"""A renewal that takes longer is not waited for: a lease is renewed often enough."""
 WITHOUT_STORE = 0
 """The epoch of a process that started while the store was out: smaller than any that the store gives."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -33,12 +36,12 @@ class Leases:
 
     def __init__(
         self,
-        store: Store,
+        commit: GroupCommit,
         accounts: Mapping[str, AccountReconciler],
         engines: Mapping[str, EngineReconciler],
         holder: str,
     ) -> None:
-        self._store, self._holder = store, holder
+        self._commit, self._holder = commit, holder
         self._accounts, self._engines = accounts, engines
         self._held: dict[str, int] = {}
 
@@ -50,26 +53,27 @@ class Leases:
     def run(self) -> None:
         """Take what is free, renew what is ours, let go of what another process has."""
         try:
-            with self._store.view() as tx:
-                due = self._due(tx)
-            if not due:
-                return
-            with self._store.begin() as tx:
-                found = {name: self._acquire(tx, name) for name in due}
-                told = {
-                    name: tx.commanded(name)
-                    for name, reconciler in self._engines.items()
-                    if found.get(_of_engine(name)) is not None and not reconciler.loaded
-                }
+            # Asked of the writer, which says at once that the store hangs.
+            found, told = self._commit.write_durably(self._take, timeout=ANSWER_SECONDS)
         except StoreOutageError as error:
             self._go_on_without(error)
             raise
         for name, lease in found.items():
             self._hand(name, lease, told)
 
+    def _take(self, tx: Transaction) -> tuple[dict[str, Lease | None], dict[str, tuple[Commanded, ...]]]:
+        """Acquire what is due; also returns what the engines among it were told before."""
+        found = {name: self._acquire(tx, name) for name in self._due(tx)}
+        told = {
+            name: tx.commanded(name)
+            for name, reconciler in self._engines.items()
+            if found.get(_of_engine(name)) is not None and not reconciler.loaded
+        }
+        return found, told
+
     def release(self) -> None:
         """Give all of them up, so that another process need not wait."""
-        with self._store.begin() as tx:
+        with self._commit.store.begin() as tx:
             for name in self._held:
                 tx.release_lease(name, self._holder)
 

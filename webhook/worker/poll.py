@@ -10,6 +10,7 @@ import structlog
 
 from webhook.clock import Clock
 from webhook.durability.group_commit import GroupCommit
+from webhook.durability.port import Transaction
 from webhook.errors import AndonError, StoreOutageError
 from webhook.intake.alert import Alert, Batch
 from webhook.killswitch.states import Action
@@ -82,12 +83,14 @@ class Poll:
 
     def _known(self, alert: Alert) -> bool:
         """Whether this episode was decided about, and what it got still stands: asking again changes nothing."""
-        if self._commit.out:
-            return False
+
+        def known(tx: Transaction) -> bool:
+            episode = tx.episode(alert.fingerprint, alert.starts_at)
+            trip = None if episode is None or episode.trip_id is None else tx.trip(episode.trip_id)
+            return episode is not None and (trip is None or trip.closed_at is None)
+
         try:
-            with self._commit.store.view() as tx:
-                episode = tx.episode(alert.fingerprint, alert.starts_at)
-                trip = None if episode is None or episode.trip_id is None else tx.trip(episode.trip_id)
+            # Asked of the writer, which says at once that the store hangs.
+            return self._commit.write_durably(known)
         except StoreOutageError:
             return False
-        return episode is not None and (trip is None or trip.closed_at is None)

@@ -35,6 +35,10 @@ from webhook.worker.process import announce, retire
 log = structlog.get_logger(__name__)
 
 
+FIRST_SECONDS = 5.0
+"""So long a start waits for what the store says; one that hangs must not keep the service from killing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """Seconds between rounds of each duty."""
@@ -74,7 +78,9 @@ class Worker:
         self._leases, self._probes, self._resumes, self._outboxes = leases, probes, resumes, outboxes
         self._telemetry, self._holder, self._mode, self._store_file = telemetry, holder, mode, store_file
         self._stopping = threading.Event()
-        self._first_refresh = True
+        self._began = {"refresh": threading.Event(), "lease": threading.Event()}
+        self._waiting: dict[str, int] = {}
+        self._pending_resumes = 0
         duties: list[tuple[str, float, Callable[[], object]]] = [
             ("lease", rhythm.lease, leases.run),
             ("refresh", rhythm.refresh, self.refresh),
@@ -101,13 +107,10 @@ class Worker:
         self._commit.start()
         for one in self._reconcilers:
             one.start()
-        for duty in (self.refresh, self._leases.run):
-            try:
-                duty()
-            except StoreOutageError as error:
-                log.warning("worker.starts_without_store", error=str(error))
         for thread in self._threads:
             thread.start()
+        for duty in self._began.values():
+            duty.wait(FIRST_SECONDS)
 
     def stop(self) -> None:
         """Stop the duties, then the reconcilers, then write what is left; another process goes on from there."""
@@ -120,13 +123,18 @@ class Worker:
         self._commit.stop()
         for outbox in self._outboxes:
             outbox.stop()
-        try:
-            self._leases.release()
-        except StoreOutageError as error:
-            log.warning("worker.leases_not_released", error=str(error))
+        if not self._commit.waiting():
+            # A store that still owes us a commit would only keep us from ending.
+            try:
+                self._leases.release()
+            except StoreOutageError as error:
+                log.warning("worker.leases_not_released", error=str(error))
         retire(self._holder)
 
     def _round(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
+        if name == "lease":
+            # Whoever takes a target over begins with what is known of it.
+            self._began["refresh"].wait(FIRST_SECONDS)
         while not self._stopping.is_set():
             try:
                 duty()
@@ -137,6 +145,8 @@ class Worker:
             except Exception:  # one of the named borders: no fault ends a duty
                 log.exception("worker.fault", duty=name)
                 self._telemetry.faults.labels(name).inc()
+            if name in self._began:
+                self._began[name].set()
             self._stopping.wait(seconds)
 
     def wake(self) -> None:
@@ -151,14 +161,15 @@ class Worker:
         if self._commit.out:
             return
         settled = self._commit.waiting() == 0
-        with self._commit.store.view() as tx:
+        with self._commit.view() as tx:
             switches = tx.switches()
             held = [one.trip_id for one in switches if one.state is not State.NORMAL and one.trip_id]
             trips = [trip for trip in map(tx.trip, held) if trip is not None]
             # Whoever looks after every target knows all progress better than the store does.
-            know_all = self._leases.held == len(self._reconcilers) and not self._first_refresh
+            know_all = self._leases.held == len(self._reconcilers) and self._began["refresh"].is_set()
             rows = () if know_all else tx.progress(held)
-        self._first_refresh = False
+            self._waiting = tx.waiting_parcels()
+            self._pending_resumes = len(tx.resume_requests(status=ResumeStatus.PENDING))
         if self._in_flight.refresh(switches, trips, rows, settled=settled):
             self.wake()
 
@@ -169,16 +180,8 @@ class Worker:
     # -- the metrics' snapshot --------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Refresh what the metrics show."""
+        """Refresh what the metrics show; from memory alone, as they are needed most while the store hangs."""
         before = self._telemetry.snapshot
-        store_up, waiting, pending = not self._commit.out, before.waiting, before.pending_resumes
-        if store_up:
-            try:
-                with self._commit.store.view() as tx:
-                    waiting = dict.fromkeys(before.waiting, 0) | tx.waiting_parcels()
-                    pending = len(tx.resume_requests(status=ResumeStatus.PENDING))
-            except StoreOutageError:
-                store_up = False
         standing = self._in_flight.standing()
         residuals: list[Residual] = []
         unverified: set[str] = set()
@@ -213,9 +216,9 @@ class Worker:
             switches=known or before.switches,
             unverified=frozenset(unverified),
             residuals=tuple(residuals),
-            waiting=waiting,
-            pending_resumes=pending,
-            store_up=store_up,
+            waiting=dict.fromkeys(before.waiting, 0) | self._waiting,
+            pending_resumes=self._pending_resumes,
+            store_up=not self._commit.out,
             store_backlog=self._commit.waiting(),
             leases_held=self._leases.held,
             targets=len(self._reconcilers),
