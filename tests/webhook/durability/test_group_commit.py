@@ -22,7 +22,7 @@ from webhook.errors import StoreOutageError
 from webhook.killswitch.states import State
 from webhook.storage import MemoryStore, open_store
 
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 1.0
 
 
 @contextmanager

@@ -233,6 +233,6 @@ class TestWhatLayInMemoryWhileTheStoreWasOut:
 
         def both_heard() -> bool:
             desk.stand_in.deliver_due()
-            return pager.heard == ["HALT", "HALT again"]
+            return sorted(pager.heard) == ["HALT", "HALT again"]
 
         until(both_heard, 5, lambda: str(pager.heard))
