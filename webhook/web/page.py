@@ -78,20 +78,17 @@ def blueprint(context: Context) -> Blueprint:
         now = context.clock.now()
         try:
             switches, trips = context.queries.switches(), context.queries.trips(20)
+            standing = {one.trip_id: view for one in switches if (view := _behind(one, context)) is not None}
         except StoreOutageError as error:
             body = Markup('<p class="banner halted">The store cannot be read: {}</p>').format(str(error))
             return _html(body, 503)
         if not any(one.scope == GLOBAL for one in switches):
             switches = (Switch(GLOBAL, State.NORMAL), *switches)
-        worst = max((one.state for one in switches), key=lambda state: state.rank)
-        shadow = context.settings.mode == "shadow"
         body = Markup("").join(
             [
-                Markup('<p class="banner {}">{}</p>').format(
-                    "shadow" if shadow else worst.value, (_IN_SHADOW if shadow else _BANNER)[worst]
-                ),
+                _banner(switches, standing, shadow=context.settings.mode == "shadow"),
                 Markup("<h2>Switches</h2>"),
-                _switches(switches, {one.trip.id: one for one in trips}, now),
+                _switches(switches, standing, now),
                 Markup("<h2>Last trips</h2>"),
                 _joined(_trip(one, now) for one in trips) if trips else Markup("<p>None yet.</p>"),
                 Markup(
@@ -105,12 +102,28 @@ def blueprint(context: Context) -> Blueprint:
     return page
 
 
-def _switches(switches: Iterable[Switch], trips: Mapping[str, TripView], now: datetime) -> Markup:
+def _behind(switch: Switch, context: Context) -> TripView | None:
+    """The trip that brought a switch where it is; None when it is NORMAL."""
+    return None if switch.state is State.NORMAL or switch.trip_id is None else context.queries.trip(switch.trip_id)
+
+
+def _banner(switches: Iterable[Switch], trips: Mapping[str | None, TripView], *, shadow: bool) -> Markup:
+    worst = max((one.state for one in switches), key=lambda state: state.rank)
+    if shadow:
+        colour, text = "shadow", _IN_SHADOW[worst]
+    elif trips and all(one.verdict.status is TripStatus.SHADOW for one in trips.values()):
+        colour, text = "shadow", "Tripped in part, where every venue account is in shadow mode: nothing was sent there"
+    else:
+        colour, text = worst.value, _BANNER[worst]
+    return Markup('<p class="banner {}">{}</p>').format(colour, text)
+
+
+def _switches(switches: Iterable[Switch], trips: Mapping[str | None, TripView], now: datetime) -> Markup:
     rows = _joined(
         Markup('<tr><td class="scope">{}</td><td>{}</td><td>{}</td><td class="since">{}</td><td>{}</td></tr>').format(
             _scope(one.scope),
             _chip(one.state),
-            "" if (view := trips.get(one.trip_id or "")) is None else _chip(view.verdict.status),
+            _chip(trips[one.trip_id].verdict.status) if one.trip_id in trips else "",
             _ago(one.since, now) if one.state is not State.NORMAL else "",
             ", ".join(_terms(one)),
         )

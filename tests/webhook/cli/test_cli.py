@@ -316,6 +316,19 @@ class TestMachine:
         assert 'warning: sandbox-mm: "no open order" can never be verified: ' in out
         assert 'warning: sandbox-shared: "no position" can never be verified: ' in out
 
+    def test_check_config_says_that_an_exchange_nobody_knows_is_never_verified(self, run: Run, tmp_path: Path) -> None:
+        document = settings_document(tmp_path)
+        for name in ("key", "secret"):
+            (tmp_path / name).write_text("0123456789abcdef")
+        options = {"exchange": "phemex", "symbols": ["BTC/USDT:USDT"], "api_key_file": "key", "secret_file": "secret"}
+        document["venues"][1] |= {"adapter": "ccxt", "mode": "live", "options": options}
+        path = tmp_path / "andon.json"
+        path.write_text(json.dumps(document))
+        code, out, err = run("check-config", "--config", str(path))
+        assert code == 0, err
+        assert 'sandbox-shared: "no open order" can never be verified: phemex: which order books it has is not' in out
+        assert "sandbox-mm:" not in out
+
     def test_check_config_makes_each_adapter(self, run: Run, tmp_path: Path) -> None:
         document = settings_document(tmp_path)
         document["venues"][0] |= {"adapter": "ccxt", "options": {"exchange": "binanse"}}

@@ -72,6 +72,8 @@ class Desk:
 
     def until_heard(self, name: str, *headlines: str) -> None:
         def heard() -> bool:
+            # A thread may have put off the next try only after the test let time pass.
+            self.clock.advance(0.1)
             self.outbox.deliver_due()
             return self.to[name].heard == list(headlines)
 

@@ -3,11 +3,12 @@
 import html
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from tests.rig import until
-from tests.webhook.web.conftest import Desk
+from tests.rig import settings_document, until
+from tests.webhook.web.conftest import Desk, open_desk
 from webhook.actions.port import Side
 
 BTC = "BTC/USDT:USDT"
@@ -68,6 +69,14 @@ def test_the_page_shows_which_orders_and_positions_shadow_mode_would_have_touche
         venue.place(BTC, Side.BUY, Decimal(1), Decimal(80), client_order_id=f"by-hand-{number}")
     # 20 lines of 102: a hundred orders, a position, and one line for the 31 orders that no row lists.
     until(lambda: "and 82 more: /api/v1/trips/" in seen(desk), told=lambda: seen(desk))
+
+
+def test_the_page_does_not_call_halted_what_only_shadow_accounts_were_asked(tmp_path: Path) -> None:
+    venues = [one | {"mode": "shadow"} for one in settings_document(tmp_path)["venues"]]
+    for desk in open_desk(tmp_path, venues=venues):
+        desk.ask("tom", "POST", "/api/v1/trips", {"action": "halt", "scope": "account=mm", "reason": "x"})
+        told = "Tripped in part, where every venue account is in shadow mode: nothing was sent there"
+        until(lambda: told in seen(desk), told=lambda: seen(desk))  # noqa: B023
 
 
 def test_the_page_says_that_everything_may_trade(shared_desk: Desk) -> None:
