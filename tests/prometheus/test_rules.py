@@ -275,6 +275,8 @@ FIXED = {
     "< 300": "orders of the last five minutes",
     "> 7": "more often than one entry can change",
     "(trading_position_quantity != 0) > 1": "several positions",
+    "(trading_equity_currencies) > 1": "several currencies",
+    "(exporter_state_began_timestamp_seconds) < 3600": "for how long it is news",
     "alertmanagers_discovered) < 1": "none",
 }
 
