@@ -113,7 +113,7 @@ def whole_stack(
 def _hurry(config: Path) -> None:
     for name, edits in {
         "prometheus/prometheus.yml": {"scrape_interval: 5s": "scrape_interval: 1s", "timeout: 4s": "timeout: 1s"},
-        "prometheus/rules/adaptive.rules.yml": {"interval: 15s": "interval: 1s", "offset 1m": "offset 5s"},
+        "prometheus/rules/adaptive.alerts.yml": {"interval: 15s": "interval: 1s", "offset 1m": "offset 5s"},
         "alertmanager/alertmanager.yml": {
             "group_interval: 5s": "group_interval: 1s",
             "repeat_interval: 10s": "repeat_interval: 2s",

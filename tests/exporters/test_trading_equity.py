@@ -54,6 +54,22 @@ def test_drawdown_is_what_is_lost_of_the_peak():
     assert made.peak == 1200
 
 
+def adjusted(made, after=60):
+    return made.adjusted_at(made.time + after, EquityOptions())
+
+
+def test_the_adjusted_equity_changes_by_profit_alone_over_deposits_withdrawals_and_midnight():
+    steps = [(22, "1000", "1000"), (23, "1100", "1000"), (23.5, "2100", "2000"), (25, "2090", "2000"), (26, "90", "0")]
+    seen = [adjusted(book(*steps[: count + 1])) for count in range(len(steps))]
+    assert seen == [1000, 1100, 1100, 1090, 1090]
+    assert pnl(book(*steps), 26.5) == -10
+
+
+def test_the_adjusted_equity_falls_for_no_withdrawal_that_is_told_one_event_late():
+    steps = [(0, "1000", "0"), (20, "600", "0"), (20.5, "600", "-400")]
+    assert [adjusted(quick(*steps[: count + 1]), after=0.2) for count in range(3)] == [1000, 1000, 1000]
+
+
 def test_the_first_equity_is_a_peak_of_its_own():
     assert drawdown(book((1, "1000", "1000"))) == 0
 

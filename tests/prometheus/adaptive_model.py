@@ -77,27 +77,20 @@ KINDS: dict[str, Callable[[np.random.Generator, int, float], Floats]] = {
 class Judged:
     """What the rules make of ``moves``: P&L of each step as a share of the equity at the start.
 
-    NaN stands for a series that is not there.  A day begins at step 0 and every `DAY` steps.
+    NaN stands for a series that is not there.
     """
 
     moves: Floats = field(repr=False)
 
     @cached_property
     def equity(self) -> Floats:
-        """``trading_equity``."""
+        """``trading_equity`` and, as nothing is paid in or out, ``trading_adjusted_equity``."""
         return EQUITY * (1 + np.cumsum(self.moves))
 
     @cached_property
-    def daily_pnl(self) -> Floats:
-        """``trading_daily_pnl``: 0 when a day begins."""
-        starts = (np.arange(len(self.moves)) // DAY) * DAY
-        return self.equity - self.equity[starts]
-
-    @cached_property
     def value(self) -> Floats:
-        """``signal:adaptive:value{signal="pnl"}``: the smaller one of the two changes over a minute."""
-        pnl, equity = (_over_a_minute(series) for series in (self.daily_pnl, self.equity))
-        return np.where(np.abs(pnl) <= np.abs(equity), pnl, equity)
+        """``signal:adaptive:value{signal="pnl"}``."""
+        return np.concatenate([np.full(MINUTE, np.nan), self.equity[MINUTE:] - self.equity[:-MINUTE]])
 
     @cached_property
     def deviation(self) -> Floats:
@@ -164,10 +157,6 @@ def _along(of: Callable[..., Floats], windows: Floats) -> Floats:
             "ignore", category=RuntimeWarning, message=".*(empty slice|All-NaN|Degrees of freedom).*"
         )
         return np.concatenate([of(part, axis=1) for part in np.array_split(windows, len(windows) // 1440 + 1)])
-
-
-def _over_a_minute(series: Floats) -> Floats:
-    return np.concatenate([np.full(MINUTE, np.nan), series[MINUTE:] - series[:-MINUTE]])
 
 
 def _firing(holds: Bools, wait: int, keep: int) -> Bools:

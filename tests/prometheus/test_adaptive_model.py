@@ -82,10 +82,10 @@ def check_against(promtool: Path, folder: Path, hours: int) -> None:
                 "input_series": [
                     {
                         "series": f'{metric}{{venue="v", account="a", strategy="{name}", currency="USDT"}}',
-                        "values": " ".join(repr(float(value)) for value in values),
+                        "values": " ".join(repr(float(value)) for value in one.equity),
                     }
                     for name, one in judged.items()
-                    for metric, values in (("trading_equity", one.equity), ("trading_daily_pnl", one.daily_pnl))
+                    for metric in ("trading_equity", "trading_adjusted_equity")
                 ],
                 "promql_expr_test": [_expected(judged, at) for at in looks],
             }

@@ -277,6 +277,7 @@ FIXED = {
     "(trading_position_quantity != 0) > 1": "several positions",
     "(trading_equity_currencies) > 1": "more than the one reporting currency",
     "began_timestamp_seconds) < 3600": "an empty start is news for an hour",
+    "(exporter_state_began_timestamp_seconds) < 3600": "for how long it is news",
     "alertmanagers_discovered) < 1": "none",
 }
 

@@ -205,6 +205,10 @@ class Book:
             return self.fallen_from
         return self.equity
 
+    def adjusted_at(self, now: float, options: EquityOptions) -> Decimal:
+        """The equity less what was paid in and out since it was first seen: its changes are profit."""
+        return self.known_equity(now, options) - self.flows
+
     def drawdown_at(self, now: float, options: EquityOptions) -> Decimal | None:
         """Ratio of the peak that is lost; ``None`` when there never was anything to lose."""
         return max(_ZERO, 1 - self.known_equity(now, options) / self.peak) if self.peak > _ZERO else None

@@ -48,6 +48,15 @@ DAILY_PNL: Final = gauge(
     _E,
     "Equity now less equity at the start of the day less net deposits since.",
 )
+ADJUSTED: Final = gauge(
+    "trading_adjusted_equity",
+    MONEY,
+    "kill",
+    IN_CURRENCY,
+    _E,
+    "Equity less what was paid in and out since it was first seen: its changes are profit, over deposits and over the "
+    "start of a day.",
+)
 CURRENCIES: Final = gauge(
     "trading_equity_currencies",
     BOOK,
@@ -89,6 +98,14 @@ ACCOUNT_DAILY_LOSS: Final = gauge(
     "`equity` events without `strategy`",
     "Daily loss of the whole account, as trading_daily_loss_ratio.",
 )
+ACCOUNT_DAILY_PNL: Final = gauge(
+    "trading_account_daily_pnl",
+    "venue account currency",
+    "kill",
+    IN_CURRENCY,
+    "`equity` events without `strategy`",
+    "Daily profit of the whole account, as trading_daily_pnl.",
+)
 REALISED: Final = gauge(
     "trading_realised_pnl",
     MONEY,
@@ -111,11 +128,13 @@ SERIES: Final = (
     DRAWDOWN,
     DAILY_LOSS,
     DAILY_PNL,
+    ADJUSTED,
     CURRENCIES,
     ACCOUNT_EQUITY,
     ACCOUNT_EQUITY_PEAK,
     ACCOUNT_DRAWDOWN,
     ACCOUNT_DAILY_LOSS,
+    ACCOUNT_DAILY_PNL,
     REALISED,
     UNREALISED,
 )
@@ -133,6 +152,7 @@ def equity(books: Mapping[EquityKey, Book], options: EquityOptions, now: float) 
     yield EQUITY.family((key, float(book.equity)) for key, book in own)
     yield EQUITY_PEAK.family((key, float(book.peak)) for key, book in own)
     yield DAILY_PNL.family((key, float(book.daily_pnl_at(now, options))) for key, book in own)
+    yield ADJUSTED.family((key, float(book.adjusted_at(now, options))) for key, book in own)
     yield DRAWDOWN.family(_known((key[:3], book.drawdown_at(now, options)) for key, book in own))
     yield DAILY_LOSS.family(_known((key[:3], book.daily_loss_at(now, options)) for key, book in own))
     whole = [((key[0], key[1], key[3]), book) for key, book in clear if not key[2]]
@@ -140,6 +160,7 @@ def equity(books: Mapping[EquityKey, Book], options: EquityOptions, now: float) 
     yield ACCOUNT_EQUITY_PEAK.family((key, float(book.peak)) for key, book in whole)
     yield ACCOUNT_DRAWDOWN.family(_known((key[:2], book.drawdown_at(now, options)) for key, book in whole))
     yield ACCOUNT_DAILY_LOSS.family(_known((key[:2], book.daily_loss_at(now, options)) for key, book in whole))
+    yield ACCOUNT_DAILY_PNL.family((key, float(book.daily_pnl_at(now, options))) for key, book in whole)
 
 
 def currencies_told(books: Iterable[EquityKey]) -> Counter[StrategyKey]:
