@@ -223,7 +223,7 @@ def test_health_and_metrics_are_open(engine):
     assert engine.ask("GET", "/healthz", token=None)[1]["engine"] == "sandbox-engine"
     status, text = engine.ask("GET", "/metrics", token=None)
     assert status == 200
-    assert 'sandbox_engine_orders_open{strategy="mm-btc"} 2' in text
+    until(lambda: 'sandbox_engine_orders_open{strategy="mm-btc"} 2' in engine.ask("GET", "/metrics", token=None)[1])
     assert 'sandbox_engine_strategy_state{strategy="mm-btc",state="running"} 1' in text
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.venue.accounts.balances import Position, maintenance_margin
@@ -321,7 +321,7 @@ def test_profit_never_depends_on_how_a_position_was_built(fills):
         cash -= signed * price
     last = D(150)
     total = position.realised + position.unrealised(last)
-    assert abs(total - (cash + position.quantity * last)) < D("1e-15")
+    assert abs(total - (cash + position.quantity * last)) <= D("1e-8") * len(fills)  # each is rounded as it is booked
 
 
 @given(
@@ -330,6 +330,7 @@ def test_profit_never_depends_on_how_a_position_was_built(fills):
         max_size=40,
     )
 )
+@example([("place", 0, True), ("place", 0, True), ("place", 16, True), ("trade", 0, True), ("place", 0, False)])
 def test_whatever_happens_the_account_adds_up(steps):
     """Open orders, what they tie up, and what is locked always agree; nobody's money appears or is lost."""
     rig = Rig()

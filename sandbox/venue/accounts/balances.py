@@ -7,6 +7,7 @@ from sandbox.venue.instruments import BRACKETS
 
 ZERO = Decimal(0)
 DEFAULT_LEVERAGE = 20
+SMALLEST = Decimal("0.00000001")
 
 
 @dataclass(slots=True)
@@ -33,7 +34,8 @@ class Position:
             self.entry = (self.entry * abs(before) + price * abs(signed)) / abs(after)
         else:
             closed = min(abs(before), abs(signed))
-            realised = (price - self.entry) * (closed if before > 0 else -closed)
+            # Rounded as it is booked, so that the sum of what was told is what the wallet has got.
+            realised = ((price - self.entry) * (closed if before > 0 else -closed)).quantize(SMALLEST)
             if after == 0:
                 self.entry = ZERO
             elif (after > 0) != (before > 0):

@@ -34,7 +34,7 @@ def settle(
     if order.market is Market.USDM:
         commission, asset = (notional * rate).quantize(SMALLEST), QUOTE
         position = account.position(order.symbol)
-        realised = position.fill(signed, price).quantize(SMALLEST)
+        realised = position.fill(signed, price)
         position.update_time = now
         account.wallet += realised - commission
         account.fees += commission
