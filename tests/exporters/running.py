@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
