@@ -176,7 +176,7 @@ class TestAStoreThatHangs:
             with trouble.hanging():
                 assert commit.write(counted(1)) == Written(1, durable=False)
                 # A thread that hangs in the kernel cannot give up.
-                gave_up.wait(4 * BUSY_SECONDS)
+                gave_up.wait(2.5 * BUSY_SECONDS)
             until_back(commit)
 
             assert numbers(commit.store) == [0, 1]
