@@ -29,7 +29,7 @@ from webhook.actions.port import CancelReport, Coverage, OpenOrder, PositionsRea
 from webhook.clock import Clock
 from webhook.errors import AndonError, TemporaryError
 from webhook.killswitch.desired import AccountTarget, Goal, Standing, Targets, goals
-from webhook.killswitch.stage import PROVES, Stage
+from webhook.killswitch.stage import ENDS, PROVES, Stage
 from webhook.killswitch.states import Action
 from webhook.killswitch.trip import Progress, TargetKind
 from webhook.policy.attribution import Attribution
@@ -97,6 +97,7 @@ class _Work:
     cancel_answered: bool
     next_read: float = 0.0
     reads: int = 0
+    positions_seen: bool = False
     silent_since: float | None = None
     after_verdict: list[float] = field(default_factory=list)
     cancels: dict[str, int] = field(default_factory=dict)
@@ -382,7 +383,9 @@ class AccountReconciler:
         if any(work.goal.action is not Action.HALT or self.target.shadow for work in due):
             return True
         # A halt is proved without positions; what it leaves unguarded is looked at afterwards.
-        return wide and any(work.proven for work in due) and self.venue.position_books(None) is not None
+        over = [work for work in due if work.proven or work.row.stage in ENDS]
+        look = wide or self._cycles % WIDE_READ_EVERY == 0 or any(not work.positions_seen for work in over)
+        return bool(over) and look and self.venue.position_books(None) is not None
 
     def _symbols_to_read(self, due: Iterable[_Work]) -> tuple[str, ...] | None:
         named: set[str] = set()
@@ -436,6 +439,7 @@ class AccountReconciler:
             if "naked" in work.row.detail:
                 detail["naked"] = work.row.detail["naked"]
             return work.row.naked_notional
+        work.positions_seen = True
         mine = positions_in(seen.positions.positions, work.extent, self.target, self._attribution)
         unguarded = naked(mine, seen.orders.orders)
         if unguarded:
