@@ -12,9 +12,7 @@ from webhook.killswitch.stage import Stage
 BTC = "BTC/USDT:USDT"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a halt reads positions only once it is proven, so never while it is stuck"
-)
+@pytest.mark.xfail(strict=True, reason="a halt reads positions only once it is proven, so never while it is stuck")
 def test_a_halt_that_is_stuck_says_what_stands_unguarded(tmp_path: Path) -> None:
     with a_rig(tmp_path) as rig:
         venue = rig.venue("sandbox-mm")
