@@ -130,6 +130,7 @@ class Wire:
     """
 
     def __init__(self, url: str) -> None:
+        self.server_url = url
         self._server = url.partition("?host=")[2] + "/.s.PGSQL.5432"
         self._folder = Path(tempfile.mkdtemp(prefix="andon-wire-", dir="/tmp"))
         self.url = url.partition("?host=")[0] + f"?host={self._folder}"

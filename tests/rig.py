@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.builders import an_alert
 from webhook.bootstrap import Assembly, build
+from webhook.clock import Clock
 from webhook.engines.paper import PaperEngine
 from webhook.intake.alert import Alert, AlertStatus, Batch
 from webhook.killswitch.trip import Progress, Trip, TripStatus
@@ -236,12 +237,12 @@ class Rig:
 
 
 @contextmanager
-def a_rig(folder: Path, **changes: Any) -> Iterator[Rig]:
+def a_rig(folder: Path, clock: Clock | None = None, **changes: Any) -> Iterator[Rig]:
     """Build, start, and end a service."""
     with a_prometheus() as prometheus:
         path = folder / "andon.json"
         path.write_text(json.dumps(settings_document(folder, prometheus.url, **changes)))
-        assembly = build(load(path, {}))
+        assembly = build(load(path, {}), clock)
         assembly.start()
         try:
             yield Rig(assembly, prometheus, folder)

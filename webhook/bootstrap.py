@@ -221,7 +221,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
         in_flight,
         accounts,
         engines,
-        Leases(commit, accounts, engines, holder),
+        Leases(commit, accounts, engines, clock, holder),
         Poll(service, in_flight, decisions, commit, prometheus, policy, telemetry, clock),
         probes,
         resumes,

@@ -147,6 +147,7 @@ class AccountReconciler:
         self._wake = threading.Condition()
         self._stopping = False
         self._epoch: int | None = None
+        self._until = 0.0
         self._cycles = 0
         self._failures = 0
         self._hold_until = 0.0
@@ -157,6 +158,7 @@ class AccountReconciler:
             clock,
             timeout=limits.venue_timeout,
             pause=limits.pause,
+            may_close=self._may_close,
             done=self._slice_done,
             fault=lambda: observer.fault("closing"),
         )
@@ -178,9 +180,14 @@ class AccountReconciler:
         if self._thread.is_alive():
             self._thread.join(timeout=self._limits.venue_timeout * 3)
 
-    def hold(self, epoch: int | None) -> None:
-        """Look after the account under this epoch of its lease; None: another process does."""
+    def hold(self, epoch: int | None, until: float) -> None:
+        """Look after the account under this epoch of its lease (None: another process does).
+
+        Positions are closed until the monotonic moment *until*: a process that was stopped for longer finds out first
+        whether another one closes them by now.
+        """
         with self._wake:
+            self._until = until
             if epoch == self._epoch:
                 return
             self._epoch, self._taken = epoch, None
@@ -200,6 +207,10 @@ class AccountReconciler:
             self._wake.notify_all()
         if fresh and not self.target.shadow:
             self._first.submit(self._guarded, self._cancel_first, fresh)
+
+    def _may_close(self) -> bool:
+        with self._wake:
+            return self._epoch is not None and self._clock.monotonic() < self._until
 
     def busy(self) -> bool:
         """Whether any switch holds something here."""

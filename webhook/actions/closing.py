@@ -31,14 +31,17 @@ class Closer:
         *,
         timeout: float,
         pause: float,
+        may_close: Callable[[], bool],
         done: Callable[[], None],
         fault: Callable[[], None],
     ) -> None:
-        """*timeout* is for one request and *pause* between two slices of a position, in seconds.  *done* is called when
-        a slice has ended, however it did; *fault* when an adapter raised what no adapter may raise.
+        """*timeout* is for one request and *pause* between two slices of a position, in seconds.  *may_close* is asked
+        just before each slice is sent.  *done* is called when a slice has ended, however it did; *fault* when an
+        adapter raised what no adapter may raise.
         """
         self._venue, self._limits, self._clock = venue, limits, clock
-        self._timeout, self._pause, self._done, self._fault = timeout, pause, done, fault
+        self._timeout, self._pause = timeout, pause
+        self._may_close, self._done, self._fault = may_close, done, fault
         self._lock = threading.Lock()
         self._under_way: set[tuple[str, str]] = set()
         self._next_at: dict[tuple[str, str], float] = {}
@@ -104,6 +107,9 @@ class Closer:
         )
         if order is None:
             log.warning("flatten.no_depth", venue_account=self._venue.name, symbol=position.symbol)
+            return
+        if not self._may_close():
+            log.warning("flatten.lease_lost", venue_account=self._venue.name, symbol=position.symbol)
             return
         fill = self._venue.reduce(order, self._timeout)
         log.info(

@@ -151,6 +151,7 @@ class EngineReconciler:
         self._woken = False
         self._stopping = False
         self._epoch: int | None = None
+        self._until = 0.0
         self._handed: tuple[int | None, Sequence[Commanded] | None] | None = None
         self._loaded = False
         self._revision = 0
@@ -172,12 +173,15 @@ class EngineReconciler:
         if self._thread.is_alive():
             self._thread.join(timeout=self._timeout * 2)
 
-    def hold(self, epoch: int | None, commanded: Sequence[Commanded] | None = None) -> None:
+    def hold(self, epoch: int | None, until: float, commanded: Sequence[Commanded] | None = None) -> None:
         """Look after the engine under this epoch of its lease (None: another process does).
 
-        *commanded* is what the store has; None while it cannot be read: then the engine may be stopped, not started.
+        It is made freer until the monotonic moment *until*: a process that was stopped for longer finds out first
+        whether another one looks after it by now.  *commanded* is what the store has; None while it cannot be read:
+        then the engine may be stopped, not started.
         """
         with self._wake:
+            self._until = until
             before = self._handed
             if commanded is None and before is not None and before[0] == epoch:
                 commanded = before[1]
@@ -224,7 +228,7 @@ class EngineReconciler:
         epoch, commanded = self._handed
         self._handed = None
         if epoch != self._epoch:
-            if self._epoch is None:
+            if self._epoch != 0:
                 # Whatever was known of the engine is old: another process may have told it anything.
                 self._parts = {part.scope: _Part() for part in self.target.parts}
                 self._loaded = False
@@ -268,6 +272,9 @@ class EngineReconciler:
             command = next_command(desired, confirmed, told, waiting, stopped)
             if command is None:
                 self._tell_what_stays_stopped(desired)
+                break
+            loosens = self._part(command.part).confirmed.rank >= command.state.rank
+            if loosens and self._clock.monotonic() >= self._until:
                 break
             self._send(command, desired)
         if self._epoch is not None and self._clock.monotonic() >= self._look_at:

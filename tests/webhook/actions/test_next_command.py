@@ -158,7 +158,7 @@ class Desk:
             timeout=1.0,
             check_seconds=1.0,
         )
-        self.reconciler.hold(self.epoch, tuple(self.commanded.values()))
+        self.reconciler.hold(self.epoch, float("inf"), tuple(self.commanded.values()))
 
     def switch(self, switches: Sequence[Switch]) -> None:
         """These are the switches now."""
