@@ -23,6 +23,7 @@ from webhook.killswitch.states import Action
 _POLL_SECONDS = 0.05
 _STAY_SECONDS = 1.0
 _CALM_SECONDS = 180.0
+_FIRST_SCRAPE_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -51,6 +52,11 @@ def drill(options: argparse.Namespace) -> int:
         return exits.FAILED if not options.resume else _back(options, world)
     watch = Watch(world, broken, options.strategy, scope)
     already = watch.prepare()
+    scraped_by = time.monotonic() + _FIRST_SCRAPE_SECONDS
+    while not watch.limits and time.monotonic() < scraped_by:
+        # A stack that was started a moment ago has scraped nothing yet.
+        time.sleep(_POLL_SECONDS)
+        already = watch.prepare()
     if already:
         _say(
             f"Above its limit BEFORE the drill: {', '.join(sorted(set(already)))}. Nothing was broken; "
