@@ -232,7 +232,9 @@ class Rig:
         return self.view(trip)
 
     def records(self, kind: str) -> list[dict[str, Any]]:
-        """The bodies of the journal's records of one kind."""
+        """The bodies of the journal's records of one kind; none while the store is out."""
+        if self.assembly.commit.out:
+            return []
         return [record.body for record in self.queries.records(limit=100_000) if record.kind == kind]
 
 
