@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.builders import a_payload, an_alert_entry
+from tests.disks import a_disk_that_can_hang, hung
 from tests.rig import settings_document, until
 from webhook.access.operators import add_operator
 from webhook.access.principal import Role
@@ -240,3 +242,25 @@ def test_a_faulty_configuration_is_told_in_full_and_nothing_starts(tmp_path: Pat
     with a_process(tmp_path / "b", venues=unknown) as running:
         assert running.process.wait(30) != 0
         assert "'papr' is not one of" in running.log.read_text()
+
+
+def test_reads_that_hang_with_the_disk_take_no_thread_from_a_kill(tmp_path: Path) -> None:
+    """A console that asks on and on hangs in the kernel; an alert is decided in memory all the same."""
+    with (
+        a_disk_that_can_hang(tmp_path / "disk") as disk,
+        a_process(tmp_path / "served", store={"url": f"sqlite:///{disk}/andon.db"}, listen={"threads": 16}) as running,
+    ):
+        until(running.listening, 30, running.log.read_text)
+        asking = [
+            threading.Thread(target=running.get, args=("/api/v1/audit",), kwargs={"timeout": 60}) for _ in range(40)
+        ]
+        with hung(disk):
+            for thread in asking:
+                thread.start()
+            status, answer = running.get("/api/v1/alerts", INTAKE, a_kill(), timeout=15)
+            assert (status, b"decided in memory" in answer) == (503, True), answer
+            sent = 'andon_kill_stage_seconds_count{stage="first_cancel_sent"} 1.0'
+            until(lambda: sent in running.get("/metrics")[1].decode())
+        for thread in asking:
+            thread.join(60)
+        until(lambda: [one["status"] for one in running.json("/api/v1/trips")["trips"]] == ["verified"], 20)

@@ -54,8 +54,10 @@ class ReplacedError(Exception):
     """The database that was opened is not the one that is there now."""
 
 
-MOST_READS = 12
+MOST_READS = 8
 """Reads at a time: on a disk or server that hangs they hold the threads that they came in, and an alert needs one."""
+READ_TURN_SECONDS = 0.2
+"""A read that gets no turn for so long is refused, for the same reason."""
 
 _IN_SQL = (SQLAlchemyError,)
 """Also a value that cannot be bound, which is a fault of ours: it too must let the kill go on from memory."""
@@ -125,7 +127,7 @@ class SqlStore:
 
     @contextmanager
     def _view(self) -> Iterator[Transaction]:
-        if not self._reading.acquire(timeout=self._database.busy_seconds):
+        if not self._reading.acquire(timeout=READ_TURN_SECONDS):
             raise StoreOutageError(f"{self._database.name}: too many reads wait for it", reason="busy")
         try:
             self._ready()
