@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +18,8 @@ import pytest
 
 from tests.drills.holder import ACCOUNT
 from tests.postgres import Postgres, Wire
-from tests.rig import until
+from tests.rig import a_rig, until
+from webhook.actions.port import Side
 from webhook.durability.port import Store
 from webhook.errors import StoreOutageError
 from webhook.killswitch.lease import Lease
@@ -222,3 +225,21 @@ def test_a_process_that_loses_sight_of_the_store_waits_out_the_lease_of_the_othe
             assert not set(one.ids()) & set(other.ids())
     finally:
         wire.close()
+
+
+def test_what_a_fenced_off_process_finds_out_is_neither_stored_nor_journalled_nor_told(tmp_path: Path) -> None:
+    with a_rig(tmp_path) as rig:
+        trip = rig.until_verified(rig.trip(kill_action="halt")).trip
+        commit, mine = rig.assembly.commit, rig.row(trip, "sandbox-mm")
+        until(lambda: not commit.waiting())
+        theirs = replace(mine, epoch=mine.epoch + 1, revision=1)
+        commit.write_durably(lambda tx: tx.put_progress((theirs,)))
+        before = len(rig.queries.records(limit=100_000))
+
+        rig.venue("sandbox-mm").place("BTC/USDT:USDT", Side.BUY, Decimal(1), Decimal(90), client_order_id="mm-btc_late")
+        until(lambda: not rig.venue("sandbox-mm").resting())
+        until(lambda: rig.row(trip, "sandbox-mm").revision > mine.revision + 1 and not commit.waiting())
+
+        assert len(rig.queries.records(limit=100_000)) == before
+        with commit.view() as tx:
+            assert [row for row in tx.progress((trip.id,)) if row.target == "sandbox-mm"] == [theirs]

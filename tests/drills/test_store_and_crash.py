@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import CacheStats
 
 from tests.builders import an_alert
 from tests.disks import a_small_disk, fill
-from tests.rig import Rig, a_rig, until
+from tests.rig import Rig, a_rig, minutes_ago, until
 from webhook.actions.port import Side
 from webhook.errors import StoreOutageError
 from webhook.killswitch.states import State
@@ -117,6 +119,42 @@ def test_when_the_holder_ends_another_process_keeps_the_scope_empty(tmp_path: Pa
         until(lambda: two.assembly.worker._leases.held == 3, 20)
         rest_orders(two, 2)
         until(lambda: resting(two) == 0, 20)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_no_statement_of_a_kill_is_compiled_during_the_kill(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Compiling takes several times as long as running it: all of them were said once when the store was opened."""
+    url = f"sqlite:///{tmp_path}/andon.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    compiled: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
+        # What a test asks for runs in its own thread.
+        if threading.current_thread() is threading.main_thread() or context.compiled is None:
+            return
+        if context.cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(statement)
+
+    with a_rig(tmp_path, store={"url": url, "commit_timeout_seconds": 5.0}) as rig:
+        rest_orders(rig)
+        rig.venue("sandbox-mm").hold(BTC, Decimal(1))
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            alert = an_alert(starts_at=datetime.now(UTC))
+            rig.until_verified(rig.view(rig.deliver(alert).outcomes[0].trip_id).trip)
+            assert rig.deliver(alert).outcomes[0].outcome == "already"
+            rig.all_resolve()
+            rig.prometheus.fires(an_alert(starts_at=minutes_ago(1), account="shared", strategy=""))
+            rest_orders(rig)
+            until(lambda: bool(rig.records("halt_broken")) and bool(rig.records("trip_verified")))
+            until(lambda: not rig.assembly.commit.waiting())
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+
+    assert compiled == []
 
 
 CHILD = """
