@@ -272,10 +272,12 @@ class TestEveryStore:
         with store.begin() as transaction:
             for episode in (fires, long_ago, an_episode(fingerprint="c", status="resolved", last_seen=NOW)):
                 transaction.put_episode(episode)
-            transaction.put_episode(an_episode(fingerprint="d", status="found", last_seen=NOW))
+            found = an_episode(fingerprint="d", status="found", last_seen=NOW)
+            transaction.put_episode(found)
 
         with store.view() as transaction:
             assert transaction.firing_episodes(NOW) == (fires,)
+            assert set(transaction.firing_episodes(NOW, found=True)) == {fires, found}
             assert set(transaction.firing_episodes(NOW - SECOND)) == {fires, long_ago}
 
     def test_gives_back_resume_requests_newest_first(self, store: Store):

@@ -71,8 +71,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def a_rig_at(place: Place, slack: LocalServer | None = None) -> Iterator[Rig]:
-    changes: dict[str, Any] = {"store": {"url": place.url, "commit_timeout_seconds": 0.2}}
+def a_rig_at(place: Place, slack: LocalServer | None = None, **changes: Any) -> Iterator[Rig]:
+    changes["store"] = {"url": place.url, "commit_timeout_seconds": 0.2}
     if slack is not None:
         notifiers = []
         for name in DESTINATIONS:
@@ -226,3 +226,40 @@ def test_a_service_that_starts_while_it_hangs_kills_and_stores_it_later(place: P
         rig.until_verified(trip)
         assert len(rig.records("tripped")) == 1
         assert rig.queries.verify_audit() is None
+
+
+def test_memory_allows_no_more_than_the_store_would_have(tmp_path: Path) -> None:
+    """The budget is spent by trips that were resumed long ago, and a repeat gets no more than its alert got first."""
+    file = tmp_path / "andon.db"
+    place = Place(f"sqlite:///{file}", tmp_path, lambda: locked(file))
+    policy = {
+        "budget": {"trips": 1, "window_minutes": 10},
+        "rules": [{"alerts": ["*"], "actions": ["halt", "flatten"], "scopes": ["venue,account"]}],
+    }
+    with a_rig_at(place, policy=policy) as rig:
+        for account in ("mm", "shared"):
+            rig.venue(f"sandbox-{account}").hold(BTC, Decimal(1))
+        mm, shared = (
+            an_alert(starts_at=datetime.now(UTC), account=account, strategy="", kill_scope="venue,account")
+            for account in ("mm", "shared")
+        )
+        rig.deliver(mm)
+        rig.all_resolve()
+        scope = Scope.of({"venue": "sandbox", "account": "mm"})
+        request = rig.resumes.request(ALICE, scope, "mended")
+        assert not isinstance(request, Refusal), request
+        assert not isinstance(rig.resumes.approve(BOB, request.id), Refusal)
+        rig.venue("sandbox-mm").hold(BTC, Decimal(1))
+        rig.assembly.worker.refresh()
+
+        with place.hanging():
+            for _ in range(2):
+                with pytest.raises(StoreOutageError):
+                    rig.deliver(shared)
+            trip = next(iter(rig.assembly.in_flight.standing().trips.values()))
+            assert (trip.requested, trip.action) == (Action.FLATTEN, Action.HALT)
+        until_back(rig)
+
+        rig.until_verified(trip)
+        assert rig.venue("sandbox-shared").held(BTC) == 1
+        assert rig.records("tripped")[-1]["action"] == "halt"

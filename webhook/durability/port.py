@@ -69,8 +69,8 @@ class Transaction(Protocol):
     def put_episode(self, episode: Episode) -> None:
         """Insert or replace."""
 
-    def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
-        """The episodes that were last heard as firing, and heard since then."""
+    def firing_episodes(self, since: datetime, *, found: bool = False) -> tuple[Episode, ...]:
+        """The episodes that were last heard as firing, and heard since then; with those that only the poll *found*."""
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         """One request, or None."""

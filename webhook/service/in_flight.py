@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from webhook.clock import Clock
 from webhook.durability.port import Transaction
+from webhook.intake.episode import Episode
 from webhook.killswitch.desired import Standing, Targets
 from webhook.killswitch.scope import Scope
 from webhook.killswitch.stage import STOPS, Stage
@@ -44,6 +45,8 @@ class InFlight:
         self._stored: dict[str, float] = {}
         self._rows: dict[str, dict[str, Progress]] = {}
         self._unstored: set[Scope] = set()
+        self._unstored_decisions = 0
+        self._recent: tuple[tuple[Trip, ...], tuple[Episode, ...]] = ((), ())
         self._standing = Standing()
 
     # -- switches ---------------------------------------------------------------------------------------------------
@@ -72,14 +75,26 @@ class InFlight:
             given = tuple(switches)
             scopes = {switch.scope for switch in given}
             self._unstored = self._unstored - scopes if durable else self._unstored | scopes
+            self._unstored_decisions += not durable
             return self._take_switches(given)
 
+    @property
+    def unstored_decisions(self) -> int:
+        """How many decisions were ever taken in memory."""
+        return self._unstored_decisions
+
     def refresh(
-        self, switches: Iterable[Switch], trips: Iterable[Trip], rows: Iterable[Progress], *, settled: bool = True
+        self,
+        switches: Iterable[Switch],
+        trips: Iterable[Trip],
+        rows: Iterable[Progress],
+        *,
+        settled: int | None = None,
     ) -> bool:
         """Take what the store has; True when it changed the switches.
 
-        *settled*: everything that was decided in memory is in the store, whose word then counts.
+        *settled* is how many of the decisions in memory were in the store when it was read, if all were: then its word
+        counts, unless another one was taken meanwhile.
         """
         now, wall = self._clock.monotonic(), self._clock.now()
         with self._lock:
@@ -91,19 +106,26 @@ class InFlight:
                 if row.newer_than(mine.get(row.target)):
                     mine[row.target] = row
             given = tuple(switches)
-            if settled and self._unstored:
+            if settled == self._unstored_decisions and self._unstored:
                 self._switches.update({one.scope: one for one in given if one.scope in self._unstored})
                 self._unstored.clear()
             return self._take_switches(given)
+
+    def remember(self, trips: Iterable[Trip], episodes: Iterable[Episode]) -> None:
+        """Keep what decisions go by: the newest trips, for the budget, and the alerts that fire, with what they got."""
+        self._recent = tuple(trips), tuple(episodes)
 
     def seed(self, tx: Transaction) -> None:
         """Write what is known into the memory store, so that decisions there go on from it."""
         with self._lock:
             switches, trips = tuple(self._switches.values()), tuple(self._trips.values())
+        recent, episodes = self._recent
         for switch in switches:
             tx.put_switch(switch)
-        for trip in trips:
+        for trip in (*recent, *trips):
             tx.put_trip(trip)
+        for episode in episodes:
+            tx.put_episode(episode)
 
     def _take_switches(self, switches: Iterable[Switch]) -> bool:
         for switch in switches:

@@ -165,8 +165,9 @@ class _MemoryTransaction:
     def put_episode(self, episode: Episode) -> None:
         self._mine("episodes")[episode.fingerprint, episode.starts_at] = episode
 
-    def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
-        return tuple(one for one in self._tables.episodes.values() if one.status == "firing" and one.last_seen >= since)
+    def firing_episodes(self, since: datetime, *, found: bool = False) -> tuple[Episode, ...]:
+        fires = ("firing", "found") if found else ("firing",)
+        return tuple(one for one in self._tables.episodes.values() if one.status in fires and one.last_seen >= since)
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         return self._tables.resume_requests.get(request_id)

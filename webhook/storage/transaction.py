@@ -107,10 +107,11 @@ class SqlTransaction:
         """See the port."""
         self._put(tables.episodes, (episode,))
 
-    def firing_episodes(self, since: datetime) -> tuple[Episode, ...]:
+    def firing_episodes(self, since: datetime, *, found: bool = False) -> tuple[Episode, ...]:
         """See the port."""
         columns = tables.episodes.c
-        return tuple(self._read(Episode, tables.episodes, and_(columns.status == "firing", columns.last_seen >= since)))
+        fires = columns.status.in_(("firing", "found") if found else ("firing",))
+        return tuple(self._read(Episode, tables.episodes, and_(fires, columns.last_seen >= since)))
 
     def resume_request(self, request_id: str) -> ResumeRequest | None:
         """See the port."""

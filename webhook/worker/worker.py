@@ -12,6 +12,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -20,12 +21,13 @@ from webhook.access.resume import ResumeStatus
 from webhook.actions.account import AccountReconciler
 from webhook.actions.engine import EngineReconciler
 from webhook.durability.group_commit import GroupCommit
+from webhook.durability.port import Transaction
 from webhook.errors import AndonError, StoreOutageError
 from webhook.killswitch.states import State
 from webhook.killswitch.trip import TargetKind, TripStatus
 from webhook.service.in_flight import InFlight
 from webhook.service.outbox import Outbox
-from webhook.service.resume import Resumes
+from webhook.service.resume import HEARD_SECONDS, Resumes
 from webhook.telemetry.metrics import Residual, Snapshot, Telemetry
 from webhook.worker.leases import Leases
 from webhook.worker.poll import Poll
@@ -37,6 +39,10 @@ log = structlog.get_logger(__name__)
 
 FIRST_SECONDS = 5.0
 """So long a start waits for what the store says; one that hangs must not keep the service from killing."""
+
+
+RECENT_TRIPS = 100
+"""So many of the newest trips are remembered for the budget, in case that decisions are taken in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Worker:
         self._began = {"refresh": threading.Event(), "lease": threading.Event()}
         self._waiting: dict[str, int] = {}
         self._pending_resumes = 0
+        self._read_up_to = 0
         duties: list[tuple[str, float, Callable[[], object]]] = [
             ("lease", rhythm.lease, leases.run),
             ("refresh", rhythm.refresh, self.refresh),
@@ -160,7 +167,7 @@ class Worker:
         """Read switches and progress: other processes decide, too, and a restart begins with this."""
         if self._commit.out:
             return
-        settled = self._commit.waiting() == 0
+        settled = self._in_flight.unstored_decisions if self._commit.waiting() == 0 else None
         with self._commit.view() as tx:
             switches = tx.switches()
             held = [one.trip_id for one in switches if one.state is not State.NORMAL and one.trip_id]
@@ -170,8 +177,19 @@ class Worker:
             rows = () if know_all else tx.progress(held)
             self._waiting = tx.waiting_parcels()
             self._pending_resumes = len(tx.resume_requests(status=ResumeStatus.PENDING))
+            self._remember(tx)
         if self._in_flight.refresh(switches, trips, rows, settled=settled):
             self.wake()
+
+    def _remember(self, tx: Transaction) -> None:
+        """Know what a decision in memory would need, before it is needed."""
+        last = tx.last_record()
+        if last is None or last.sequence == self._read_up_to:
+            return
+        self._in_flight.remember(
+            tx.trips(limit=RECENT_TRIPS), tx.firing_episodes(tx.now() - timedelta(seconds=HEARD_SECONDS), found=True)
+        )
+        self._read_up_to = last.sequence
 
     def _expire(self) -> None:
         if not self._commit.out:
