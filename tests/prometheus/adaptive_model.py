@@ -3,8 +3,8 @@
 ``make simulate`` prints how often AdaptivePnlUnusual and AdaptiveLossUnusual would start to fire.  `Judged` follows the
 expressions of ``rules/adaptive.*.yml`` sample by sample, on the grid of 15 s on which they are evaluated;
 ``test_adaptive_model.py`` checks it against promtool.  What it leaves out is the method ``hour``, which needs days of
-history and can only keep an alert from firing.  From the second day on, the window of the tail holds one minute of 1,440 more
-than Prometheus' between two minutes.
+history and can only keep an alert from firing.  From the second day on, and between two minutes, the window of the tail
+holds one minute of 1,440 more than Prometheus'.
 """
 
 import argparse
