@@ -139,8 +139,9 @@ class Worker:
         retire(self._holder)
 
     def _round(self, name: str, seconds: float, duty: Callable[[], object]) -> None:
-        if name == "lease":
-            # Whoever takes a target over begins with what is known of it.
+        if name in ("lease", "show"):
+            # Whoever takes a target over begins with what is known of it, and no metric says that nothing is halted
+            # before the store was asked.
             self._began["refresh"].wait(FIRST_SECONDS)
         while not self._stopping.is_set():
             try:
