@@ -69,6 +69,8 @@ def next_command(
             part = GLOBAL if everywhere or most else min(tighten, key=_width)
             return Command(part, _least(part, floors, floor=state))
     for part in sorted((part for part in told if part not in waiting), key=_width):
+        if told[part].rank <= floors.get(part, State.NORMAL).rank:
+            continue
         least = _least(part, floors)
         if told[part].rank > least.rank:
             return Command(part, least)
@@ -77,11 +79,13 @@ def next_command(
 
 def _least(part: Scope, desired: Mapping[Scope, State], floor: State = State.NORMAL) -> State:
     """The freest state that *part* may be told: the strictest of all that overlaps it."""
-    return max(
-        (wanted for other, wanted in desired.items() if other.overlaps(part)),
-        key=lambda state: state.rank,
-        default=floor,
-    )
+    least = floor
+    for other, wanted in desired.items():
+        if wanted.rank > least.rank and other.overlaps(part):
+            least = wanted
+            if least is State.HALTED:
+                break
+    return least
 
 
 def _width(part: Scope) -> tuple[int, Scope]:
@@ -157,6 +161,7 @@ class EngineReconciler:
         self._revision = 0
         self._look_at = 0.0
         self._silent = False
+        self._computed: tuple[Standing, Mapping[Scope, State]] | None = None
         self._thread = threading.Thread(target=self._run, name=f"engine-{target.name}", daemon=True)
 
     # -- what the service calls -------------------------------------------------------------------------------------
@@ -256,7 +261,7 @@ class EngineReconciler:
             self._take_over()
         while not self._stopping and self._epoch is not None:
             standing = self._standing()
-            desired = states(self.target, standing.switches, self._same_symbol)
+            desired = self._desired(standing)
             self._tell_progress(standing)
             if self.target.shadow:
                 self._look_at = self._clock.monotonic() + self.check_seconds
@@ -281,6 +286,20 @@ class EngineReconciler:
             self._look()
             self._woken = self._woken or self._something_runs()
 
+    def _desired(self, standing: Standing) -> Mapping[Scope, State]:
+        """What must hold, computed once for each change of the switches; regions that are over are forgotten."""
+        if self._computed is None or self._computed[0] is not standing:
+            desired = states(self.target, standing.switches, self._same_symbol)
+            self._computed = (standing, desired)
+            over = [
+                scope
+                for scope, part in self._parts.items()
+                if scope not in desired and part.told is State.NORMAL and part.confirmed is State.NORMAL
+            ]
+            for scope in over:
+                del self._parts[scope]
+        return self._computed[1]
+
     def _part(self, scope: Scope) -> _Part:
         return self._parts.setdefault(scope, _Part())
 
@@ -291,12 +310,13 @@ class EngineReconciler:
     def _leave_what_others_stopped(self, desired: Mapping[Scope, State]) -> None:
         """A part that somebody else stopped is neither started, nor made freer by a milder or a wider command."""
         for scope in sorted(self._parts, key=_width):
-            part, wanted = self._parts[scope], _least(scope, desired)
+            part = self._parts[scope]
             if part.told is State.NORMAL:
-                if wanted is State.DEGRADED and part.observed is EngineState.BLOCKED:
-                    part.confirmed = wanted
+                if part.observed is EngineState.BLOCKED and _least(scope, desired) is State.DEGRADED:
+                    part.confirmed = State.DEGRADED
                 continue
-            if wanted is not State.NORMAL or not self._loaded:
+            held = desired.get(scope, State.NORMAL) is not State.NORMAL
+            if held or not self._loaded or _least(scope, desired) is not State.NORMAL:
                 continue
             configured = (one.scope for one in self.target.parts)
             others = [one for one in configured if one.overlaps(scope) and self._parts[one].is_stopped_by_others]
@@ -390,7 +410,7 @@ class EngineReconciler:
         self._look_at = self._clock.monotonic() + self.check_seconds
         if not self.engine.capabilities.status:
             return
-        desired = states(self.target, self._standing().switches, self._same_symbol)
+        desired = self._desired(self._standing())
         try:
             seen = self.engine.status(tuple(self._parts), self._timeout)
         except AndonError as error:

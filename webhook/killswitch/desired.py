@@ -125,11 +125,15 @@ def states(engine: EngineTarget, switches: Iterable[Switch], same_symbol: SameSy
     reached = [(switch.state, parts_of(engine, switch.scope, same_symbol)) for switch in switches]
     found = dict.fromkeys((part.scope for part in engine.parts), State.NORMAL)
     found |= {part: State.NORMAL for _, parts in reached for part in parts}
+    labels = {part: frozenset(part.constraints) for part in found}
     for state, parts in reached:
-        for part in found:
+        if not parts:
+            continue
+        members, widest = set(parts), labels[parts[0]]
+        for part, own in labels.items():
             # What is told to a region is told to every part and region inside it.
-            if part in parts or (parts and parts[0].contains(part)):
-                found[part] = max(found[part], state, key=lambda one: one.rank)
+            if found[part].rank < state.rank and (part in members or widest <= own):
+                found[part] = state
     return found
 
 
