@@ -19,10 +19,10 @@ from tests.ports import free_host
 from tests.sandbox_fixtures import RunningVenue, running_venue, usdm_client
 
 ACCOUNTS = ("mm", "trend", "meanrev")
-POSTS = 12
-WARM_UP = 3
-BESIDE_A_FLATTEN = 4
-OUTAGES = 3
+POSTS = 300
+WARM_UP = 20
+BESIDE_A_FLATTEN = 60
+OUTAGES = 40
 POLICY = {
     "budget": {"trips": 10_000},
     "rules": [
