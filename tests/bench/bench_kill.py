@@ -1,11 +1,12 @@
-"""From the POST of an alert to the venue: latency of the answer and of the first cancel, a full book, a storm."""
+"""From the POST of an alert to the venue: the answer, the first cancel, a full book, a storm, a store that hangs."""
 
 import json
+import sqlite3
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,16 @@ from tests.sandbox_fixtures import RunningVenue, running_venue, usdm_client
 ACCOUNTS = ("mm", "trend", "meanrev")
 POSTS = 300
 WARM_UP = 20
+BESIDE_A_FLATTEN = 60
+OUTAGES = 40
+POLICY = {
+    "budget": {"trips": 10_000},
+    "rules": [
+        {"alerts": ["*"], "actions": ["halt"], "scopes": ["global", "venue,account,symbol", "venue,account,strategy"]}
+    ],
+}
+STORM = [f"storm-{number:03}" for number in range(300)]
+WAVE = [f"wave-{number:03}" for number in range(100)]
 
 
 def bench(folder: Path) -> list[Report]:
@@ -27,10 +38,28 @@ def bench(folder: Path) -> list[Report]:
     with ExitStack() as stack:
         prometheus = stack.enter_context(an_idle_prometheus(folder))
         venue = stack.enter_context(running_venue(ACCOUNTS))
-        config, host = write_config(folder, venue, prometheus=prometheus)
+        # As many strategies as the storm has alerts, a third of them in each account.
+        strategies = {
+            name: {"venue": "sandbox", "account": ACCOUNTS[number % 3], "client_order_id_prefixes": [f"{name}_"]}
+            for number, name in enumerate((*STORM, *WAVE))
+        }
+        config, host = write_config(
+            folder,
+            venue,
+            prometheus=prometheus,
+            strategies=strategies,
+            policy=POLICY,
+            flatten={"slices": 1000, "pause_seconds": 0.05},
+        )
         webhook = stack.enter_context(running_webhook(config, host, folder / "webhook.log"))
         at_first = webhook.resident_mebibytes()
-        reports = [one_by_one(webhook, venue), a_thousand_orders(webhook, venue), storm(webhook, venue)]
+        reports = [
+            one_by_one(webhook, venue),
+            beside_a_flatten(webhook, venue),
+            a_store_that_hangs(webhook, venue, folder / "andon.db"),
+            a_thousand_orders(webhook, venue),
+            storm(webhook, venue, strategies),
+        ]
         memory = webhook.resident_mebibytes()
         reports.append(
             Report(
@@ -99,8 +128,9 @@ def one_by_one(webhook: RunningWebhook, venue: RunningVenue) -> Report:
         if number >= WARM_UP:
             answered.append((done - sent) * 1000)
             wire.append((asked[0]["monotonic"] - sent) * 1000)
-            stored.append(trip["stages"]["stored"] * 1000)
-            empty.append(trip["stages"]["empty"] * 1000)
+            stored.append(trip["milestones"]["stored"] * 1000)
+            empty.append(trip["milestones"]["empty"] * 1000)
+        webhook.resolve([alert])
         webhook.resume(scope)
     return Report(
         "Alert POST, one at a time (SQLite, synchronous=FULL; venue without latency)",
@@ -113,6 +143,90 @@ def one_by_one(webhook: RunningWebhook, venue: RunningVenue) -> Report:
     )
 
 
+def beside_a_flatten(webhook: RunningWebhook, venue: RunningVenue) -> Report:
+    """A position of one symbol is being closed in many slices; meanwhile others in the same account are halted."""
+    account, flattened = "mm", SYMBOLS[0]
+    client: Any = usdm_client(venue, account, "engine")
+    client.load_markets()
+    client.create_order(flattened, "market", "buy", 2)
+    asked = {"account": account, "method": "POST", "path": "/fapi/v1/order"}
+    scope = f"venue=sandbox,account={account},symbol={flattened}"
+    flatten = webhook.ask("POST", "/api/v1/trips", {"action": "flatten", "scope": scope, "reason": "bench"})
+    wait_until(lambda: len(venue.admin("GET", "requests", **asked)["requests"]) > 3, seconds=10, what="slices")
+    wire = []
+    for number in range(BESIDE_A_FLATTEN):
+        symbol = SYMBOLS[1 + number % (len(SYMBOLS) - 1)]
+        venue.seed(account, 1, symbols=[symbol.replace("/", "").partition(":")[0]])
+        before = venue.admin("GET", "requests?limit=0")["last"]
+        labels = {"venue": "sandbox", "account": account, "symbol": symbol}
+        alert = an_alert("TradingOrderRateRunaway", labels, "halt", "venue,account,symbol")
+        sent = time.monotonic()
+        receipt = webhook.post_alerts([alert])
+        webhook.wait_verified(receipt["outcomes"][0]["trip_id"])
+        cancels = venue.admin("GET", f"requests?since={before}&account={account}&method=DELETE")["requests"]
+        wire.append((cancels[0]["monotonic"] - sent) * 1000)
+        webhook.resolve([alert])
+        webhook.resume(f"venue=sandbox,account={account},symbol={symbol}")
+    still = webhook.trip(flatten["id"])
+    assert still["status"] != "verified", "it was to take longer than this"
+    slices = len(venue.admin("GET", "requests", **asked)["requests"])
+    webhook.resume(scope)
+    venue.clear()
+    return Report(
+        "A second scope while another one is flattened, in the same account",
+        [Row("POST to first cancel request of the second scope", wire, "ms", 50)],
+        [f"{slices} slices were sent meanwhile; the position was not closed yet at the end"],
+    )
+
+
+def a_store_that_hangs(webhook: RunningWebhook, venue: RunningVenue, file: Path) -> Report:
+    """Another process holds the lock of the store for as long as it likes; each outage begins just before an alert."""
+    wire, answered = [], []
+    other = sqlite3.connect(file, isolation_level=None, timeout=10)
+    for number in range(OUTAGES):
+        account, symbol = ACCOUNTS[number % 3], SYMBOLS[number // 3 % len(SYMBOLS)]
+        venue.seed(account, 1, symbols=[symbol.replace("/", "").partition(":")[0]])
+        before = venue.admin("GET", "requests?limit=0")["last"]
+        labels = {"venue": "sandbox", "account": account, "symbol": symbol}
+        alert = an_alert("TradingOrderRateRunaway", labels, "halt", "venue,account,symbol")
+        other.execute("BEGIN IMMEDIATE")
+        sent = time.monotonic()
+        webhook.post_alerts([alert], expected=503)
+        answered.append(time.monotonic() - sent)
+        cancels = wait_until(
+            lambda since=before, of=account: venue.admin("GET", f"requests?since={since}&account={of}&method=DELETE")[
+                "requests"
+            ],
+            seconds=10,
+            what="a cancel",
+        )
+        wire.append(cancels[0]["monotonic"] - sent)
+        other.execute("ROLLBACK")
+        wait_until(lambda: _is_back(webhook), seconds=30, what="the store to be back")
+        (trip,) = [one for one in webhook.ask("GET", "/api/v1/trips?limit=5")["trips"] if one["closed_at"] is None]
+        webhook.wait_verified(trip["id"])
+        webhook.resolve([alert])
+        webhook.resume(f"venue=sandbox,account={account},symbol={symbol}")
+    other.close()
+    return Report(
+        "A store that hangs (its lock is held), from the alert that finds it out",
+        [
+            Row("POST to first cancel request at the venue", wire, "s", 0.3),
+            Row("POST to the answer, that it is not stored", answered, "s"),
+        ],
+        [f"{OUTAGES} of {OUTAGES} kills were in the store afterwards"],
+    )
+
+
+def _is_back(webhook: RunningWebhook) -> bool:
+    """Whether the journal can be read: that is refused while the store is out."""
+    try:
+        webhook.ask("GET", "/api/v1/audit?limit=1")
+    except AssertionError:
+        return False
+    return True
+
+
 def a_thousand_orders(webhook: RunningWebhook, venue: RunningVenue, rounds: int = 5) -> Report:
     """1,000 orders on 3 accounts and 10 symbols, 20 ms venue latency; and the same orders one by one in a loop."""
     venue.admin("POST", "latency", {"milliseconds": 20})
@@ -122,7 +236,7 @@ def a_thousand_orders(webhook: RunningWebhook, venue: RunningVenue, rounds: int 
         trip = webhook.ask("POST", "/api/v1/trips", {"action": "halt", "scope": "global", "reason": "bench"})
         done = webhook.wait_verified(trip["id"])
         assert standing(venue) == 0
-        ours.append(done["stages"]["empty"])
+        ours.append(done["milestones"]["empty"])
         webhook.resume("global")
     fill(venue)
     loops.append(cancel_in_a_loop(venue))
@@ -166,14 +280,14 @@ def cancel_in_a_loop(venue: RunningVenue) -> float:
     return time.monotonic() - started
 
 
-def storm(webhook: RunningWebhook, venue: RunningVenue) -> Report:
+def storm(webhook: RunningWebhook, venue: RunningVenue, strategies: Mapping[str, Mapping[str, Any]]) -> Report:
     """300 different kill alerts in one POST, and 200 POSTs at once: none lost, none done twice."""
     venue.clear()
     venue.seed("mm", 100)
-    alerts = [
-        an_alert("Storm", {"venue": "sandbox", "symbol": f"C{number}/USDT:USDT"}, "halt", "venue,symbol")
-        for number in range(300)
-    ]
+    labels = {
+        name: {"venue": "sandbox", "account": one["account"], "strategy": name} for name, one in strategies.items()
+    }
+    alerts = [an_alert("Storm", labels[name], "halt", "venue,account,strategy") for name in STORM]
     started = time.monotonic()
     receipt = webhook.post_alerts(alerts)
     one_post = time.monotonic() - started
@@ -188,7 +302,7 @@ def storm(webhook: RunningWebhook, venue: RunningVenue) -> Report:
     times: list[float] = []
 
     def deliver(number: int) -> None:
-        alert = an_alert("Wave", {"venue": "sandbox", "symbol": f"W{number % 100}/USDT:USDT"}, "halt", "venue,symbol")
+        alert = an_alert("Wave", labels[WAVE[number % 100]], "halt", "venue,account,strategy")
         began = time.monotonic()
         answer = webhook.post_alerts([alert])
         times.append((time.monotonic() - began) * 1000)

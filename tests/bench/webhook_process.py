@@ -38,9 +38,13 @@ class RunningWebhook:
         return http.client.HTTPConnection(address, int(port), timeout=60)
 
     def post_alerts(
-        self, alerts: Sequence[Mapping[str, Any]], connection: http.client.HTTPConnection | None = None
+        self,
+        alerts: Sequence[Mapping[str, Any]],
+        connection: http.client.HTTPConnection | None = None,
+        *,
+        expected: int = 200,
     ) -> Any:
-        """Deliver firing alerts as Alertmanager does; the parsed answer."""
+        """Deliver alerts as Alertmanager does; the parsed answer."""
         return self.ask(
             "POST",
             "/api/v1/alerts",
@@ -58,7 +62,13 @@ class RunningWebhook:
             },
             token=INTAKE_TOKEN,
             connection=connection,
+            expected=expected,
         )
+
+    def resolve(self, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Say that these alerts have ended: until then nobody may resume what they stopped."""
+        ended = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(time.time() + 1))
+        self.post_alerts([{**alert, "status": "resolved", "endsAt": ended} for alert in alerts])
 
     def ask(
         self,
@@ -69,8 +79,9 @@ class RunningWebhook:
         who: str = "alice",
         token: str | None = None,
         connection: http.client.HTTPConnection | None = None,
+        expected: int = 200,
     ) -> Any:
-        """One request; raises AssertionError for an answer that is not 2xx."""
+        """One request; raises AssertionError for an answer that is not *expected*, or 201 where that is 200."""
         used = connection or self.connection()
         content = None if body is None else json.dumps(body)
         headers = {"Authorization": f"Bearer {token or OPERATORS[who]}", "Content-Type": "application/json"}
@@ -79,7 +90,12 @@ class RunningWebhook:
         text = answer.read()
         if connection is None:
             used.close()
-        assert 200 <= answer.status < 300, (method, path, answer.status, text[:500])
+        assert answer.status in {expected, 201 if expected == 200 else expected}, (
+            method,
+            path,
+            answer.status,
+            text[:500],
+        )
         return json.loads(text) if text else None
 
     def resume(self, scope: str) -> None:
@@ -88,7 +104,7 @@ class RunningWebhook:
         self.ask("POST", f"/api/v1/approvals/{request['id']}", who="bob")
 
     def trip(self, trip_id: str) -> Any:
-        """One trip with its steps."""
+        """One trip, with how far it is at each target."""
         return self.ask("GET", f"/api/v1/trips/{trip_id}")
 
     def wait_verified(self, trip_id: str, seconds: float = 30.0) -> Any:

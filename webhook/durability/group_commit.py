@@ -35,6 +35,8 @@ Work = Callable[[Transaction], T]
 PATIENCE_SECONDS = 0.2
 """How long the store may take over one statement, or over a commit, before it counts as out."""
 LOOK_SECONDS = 0.02
+PATIENCE_AT_MOST = 5
+"""So many times as long is waited when this machine is short of CPU."""
 AT_ONCE = 256
 """Pieces of work in one transaction, when somebody waits for them."""
 IN_BACKGROUND = 64
@@ -392,12 +394,22 @@ class GroupCommit:
     # -- the memory that stands in ----------------------------------------------------------------------------------
 
     def _watch(self) -> None:
+        """Look often whether the writer gets on.
+
+        What counts is how often it was looked at in vain, not the time: on a machine that is short of CPU this thread
+        comes late, too, and that is no fault of the store.
+        """
+        beat, in_vain = None, 0
         while self._writer.is_alive():
             time.sleep(LOOK_SECONDS)
-            since = self._busy_since
-            if since is None or time.monotonic() - since <= self._patience:
+            if self._busy_since is None or self._busy_since != beat:
+                beat, in_vain = self._busy_since, 0
                 continue
-            if not self._out or self._returning:
+            in_vain += 1
+            hangs = (
+                in_vain * LOOK_SECONDS >= self._patience or time.monotonic() - beat > PATIENCE_AT_MOST * self._patience
+            )
+            if hangs and (not self._out or self._returning):
                 try:
                     self._go_out(f"it did not get on for {self._patience:g} s")
                     self._run_on_memory()
