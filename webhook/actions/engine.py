@@ -9,7 +9,7 @@ had stopped before stays stopped.
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -19,7 +19,7 @@ from webhook.actions.port import Engine, EngineState
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
 from webhook.killswitch.commanded import Commanded
-from webhook.killswitch.desired import EngineTarget, SameSymbol, Standing, parts_of, states
+from webhook.killswitch.desired import EngineTarget, SameSymbol, Standing, parts_of, worst
 from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.stage import Stage
 from webhook.killswitch.states import State
@@ -56,7 +56,7 @@ def next_command(
     Stopping comes before starting, the strictest and the widest first.  No command makes anything freer than whatever
     overlaps it must be, so what was told more widely is only taken back when nothing in it is held any more.
     """
-    floors = {**desired, **dict.fromkeys(stopped, State.HALTED)}
+    floors = _Floors({**desired, **dict.fromkeys(stopped, State.HALTED)})
     for state in (State.HALTED, State.DEGRADED):
         tighten = [
             part
@@ -67,21 +67,37 @@ def next_command(
             everywhere = len(tighten) > 1 and all(wanted is state for wanted in desired.values())
             most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
             part = GLOBAL if everywhere or most else min(tighten, key=_width)
-            return Command(part, _least(part, floors, floor=state))
+            return Command(part, floors.of(part, state))
     for part in sorted((part for part in told if part not in waiting), key=_width):
-        least = _least(part, floors)
+        least = floors.of(part)
         if told[part].rank > least.rank:
             return Command(part, least)
     return None
 
 
-def _least(part: Scope, desired: Mapping[Scope, State], floor: State = State.NORMAL) -> State:
-    """The freest state that *part* may be told: the strictest of all that overlaps it."""
-    return max(
-        (wanted for other, wanted in desired.items() if other.overlaps(part)),
-        key=lambda state: state.rank,
-        default=floor,
-    )
+class _Floors:
+    """The freest state that a part may be told: the strictest of all that overlaps it; quick where there are many."""
+
+    def __init__(self, desired: Mapping[Scope, State]) -> None:
+        self._by_labels: dict[tuple[str, ...], dict[Scope, State]] = {}
+        for scope, state in desired.items():
+            self._by_labels.setdefault(scope.dimensions, {})[scope] = state
+
+    def of(self, part: Scope, at_least: State = State.NORMAL) -> State:
+        values, found = dict(part.constraints), at_least
+        for labels, held in self._by_labels.items():
+            states: Iterable[State]
+            if all(label in values for label in labels):
+                # Of those with the same labels only one overlaps: that of the same values.
+                same = held.get(Scope(tuple((label, values[label]) for label in labels)))
+                states = () if same is None else (same,)
+            else:
+                states = (state for other, state in held.items() if other.overlaps(part))
+            for state in states:
+                if state is State.HALTED:
+                    return state
+                found = max(found, state, key=lambda one: one.rank)
+        return found
 
 
 def _width(part: Scope) -> tuple[int, Scope]:
@@ -150,6 +166,7 @@ class EngineReconciler:
         self._wake = threading.Condition()
         self._woken = False
         self._stopping = False
+        self._reached: dict[Scope, tuple[Scope, ...]] = {}
         self._epoch: int | None = None
         self._until = 0.0
         self._handed: tuple[int | None, Sequence[Commanded] | None] | None = None
@@ -256,7 +273,7 @@ class EngineReconciler:
             self._take_over()
         while not self._stopping and self._epoch is not None:
             standing = self._standing()
-            desired = states(self.target, standing.switches, self._same_symbol)
+            desired = self._desired(standing)
             self._tell_progress(standing)
             if self.target.shadow:
                 self._look_at = self._clock.monotonic() + self.check_seconds
@@ -281,6 +298,18 @@ class EngineReconciler:
             self._look()
             self._woken = self._woken or self._something_runs()
 
+    def _desired(self, standing: Standing) -> dict[Scope, State]:
+        return worst(self.target, [(switch.state, self._parts_of(switch.scope)) for switch in standing.switches])
+
+    def _parts_of(self, scope: Scope) -> tuple[Scope, ...]:
+        """As `parts_of`; remembered, unless it depends on which markets are known by now."""
+        if scope.get("symbol") is not None:
+            return parts_of(self.target, scope, self._same_symbol)
+        found = self._reached.get(scope)
+        if found is None:
+            found = self._reached[scope] = parts_of(self.target, scope, self._same_symbol)
+        return found
+
     def _part(self, scope: Scope) -> _Part:
         return self._parts.setdefault(scope, _Part())
 
@@ -290,8 +319,12 @@ class EngineReconciler:
 
     def _leave_what_others_stopped(self, desired: Mapping[Scope, State]) -> None:
         """A part that somebody else stopped is neither started, nor made freer by a milder or a wider command."""
+        floors = _Floors(desired)
         for scope in sorted(self._parts, key=_width):
-            part, wanted = self._parts[scope], _least(scope, desired)
+            part = self._parts[scope]
+            if part.told is State.NORMAL and part.observed is not EngineState.BLOCKED:
+                continue
+            wanted = floors.of(scope)
             if part.told is State.NORMAL:
                 if wanted is State.DEGRADED and part.observed is EngineState.BLOCKED:
                     part.confirmed = wanted
@@ -390,7 +423,7 @@ class EngineReconciler:
         self._look_at = self._clock.monotonic() + self.check_seconds
         if not self.engine.capabilities.status:
             return
-        desired = states(self.target, self._standing().switches, self._same_symbol)
+        desired = self._desired(self._standing())
         try:
             seen = self.engine.status(tuple(self._parts), self._timeout)
         except AndonError as error:
@@ -421,7 +454,7 @@ class EngineReconciler:
         here = set()
         for switch in standing.switches:
             trip = standing.trips.get(switch.trip_id or "")
-            parts = parts_of(self.target, switch.scope, self._same_symbol) if trip is not None else ()
+            parts = self._parts_of(switch.scope) if trip is not None else ()
             if trip is None or not parts:
                 continue
             here.add(trip.id)

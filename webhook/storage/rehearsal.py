@@ -45,6 +45,6 @@ def rehearse(transaction: SqlTransaction) -> None:
     transaction.commanded(_NAME)
     transaction.resume_requests()
     transaction.claim_parcels(_NAME, _THEN, _THEN, 1)
-    transaction.put_parcel(Parcel(0, _NAME, _NAME, {}, _THEN, _THEN))
+    transaction.put_parcels([Parcel(0, _NAME, _NAME, {}, _THEN, _THEN)])
     transaction.put_resume_request(ResumeRequest(_NAME, scope, _NAME, _NAME, _THEN, _THEN, 0))
     transaction.acquire_lease(_NAME, _NAME, timedelta(seconds=1))

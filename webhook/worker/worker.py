@@ -10,7 +10,7 @@
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ class Worker:
         self._began = {"refresh": threading.Event(), "lease": threading.Event()}
         self._waiting: dict[str, int] = {}
         self._pending_resumes = 0
-        self._read_up_to = 0
+        self._read_up_to = self._decided = 0
         duties: list[tuple[str, float, Callable[[], object]]] = [
             ("lease", rhythm.lease, leases.run),
             ("refresh", rhythm.refresh, self.refresh),
@@ -172,7 +172,8 @@ class Worker:
         with self._commit.view() as tx:
             switches = tx.switches()
             held = [one.trip_id for one in switches if one.state is not State.NORMAL and one.trip_id]
-            trips = [trip for trip in map(tx.trip, held) if trip is not None]
+            known = self._known_trips(settled)
+            trips = [trip for trip in map(tx.trip, (one for one in held if one not in known)) if trip is not None]
             # Whoever looks after every target knows all progress better than the store does.
             know_all = self._leases.held == len(self._reconcilers) and self._began["refresh"].is_set()
             rows = () if know_all else tx.progress(held)
@@ -181,6 +182,13 @@ class Worker:
             self._remember(tx)
         if self._in_flight.refresh(switches, trips, rows, settled=settled):
             self.wake()
+
+    def _known_trips(self, settled: int | None) -> Collection[str]:
+        """The trips that need not be read: none changes while it holds a switch, unless memory decided about it."""
+        if settled is not None and settled != self._decided:
+            self._decided = settled
+            return ()
+        return self._in_flight.standing().trips
 
     def _remember(self, tx: Transaction) -> None:
         """Know what a decision in memory would need, before it is needed."""
