@@ -206,7 +206,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
     deliveries = Deliveries()
     outboxes = tuple(
         Outbox(
-            one,
+            view,
+            write,
             edges.notifiers,
             clock,
             holder,
@@ -214,7 +215,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Assembly:
             lambda name, reason: telemetry.send_failures.labels(name, reason).inc(),
             deliveries,
         )
-        for one in (store, memory)
+        for view, write in ((commit.view, commit.write_durably), (memory.view, memory.write))
     )
     worker = Worker(
         commit,

@@ -396,7 +396,7 @@ class TestTransactions:
             lambda view: view.put_trip(a_trip()),
             lambda view: view.put_progress((a_row(),)),
             lambda view: view.put_commanded((a_commanded(),)),
-            lambda view: view.put_parcel(Parcel(1, "pager", "key", {}, NOW, NOW)),
+            lambda view: view.put_parcels((Parcel(1, "pager", "key", {}, NOW, NOW),)),
             lambda view: view.put_episode(an_episode()),
             lambda view: view.put_resume_request(a_resume_request()),
             lambda view: view.enqueue("pager", "key", {}, NOW),
@@ -477,7 +477,9 @@ class TestParcels:
         self.put(store, ("pager", "a"), ("pager", "a"))
         (first,) = self.claim(store)
         with store.begin() as transaction:
-            transaction.put_parcel(replace(first, status=end, tries=1, last_error="no", holder=None, lease_until=None))
+            transaction.put_parcels(
+                (replace(first, status=end, tries=1, last_error="no", holder=None, lease_until=None),)
+            )
 
         (second,) = self.claim(store)
 
@@ -488,7 +490,7 @@ class TestParcels:
         (first,) = self.claim(store)
         later = replace(first, next_at=NOW + 30 * SECOND, tries=1, holder=None, lease_until=None)
         with store.begin() as transaction:
-            transaction.put_parcel(later)
+            transaction.put_parcels((later,))
 
         assert self.claim(store, now=NOW + 29 * SECOND) == ()
         (again,) = self.claim(store, now=NOW + 30 * SECOND)
@@ -517,7 +519,7 @@ class TestParcels:
         self.put(store, ("slack", "a"), ("pager", "a"), ("pager", "b"))
         first, *_ = self.claim(store, limit=1)
         with store.begin() as transaction:
-            transaction.put_parcel(replace(first, status="sent"))
+            transaction.put_parcels((replace(first, status="sent"),))
 
         with store.view() as transaction:
             assert transaction.waiting_parcels() == {"pager": 2}

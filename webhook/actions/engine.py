@@ -9,7 +9,7 @@ had stopped before stays stopped.
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -19,7 +19,7 @@ from webhook.actions.port import Engine, EngineState
 from webhook.clock import Clock
 from webhook.errors import AndonError, PermanentError
 from webhook.killswitch.commanded import Commanded
-from webhook.killswitch.desired import EngineTarget, SameSymbol, Standing, parts_of, states
+from webhook.killswitch.desired import EngineTarget, SameSymbol, Standing, parts_of, worst
 from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.stage import Stage
 from webhook.killswitch.states import State
@@ -56,7 +56,7 @@ def next_command(
     Stopping comes before starting, the strictest and the widest first.  No command makes anything freer than whatever
     overlaps it must be, so what was told more widely is only taken back when nothing in it is held any more.
     """
-    floors = {**desired, **dict.fromkeys(stopped, State.HALTED)}
+    floors = _Floors({**desired, **dict.fromkeys(stopped, State.HALTED)})
     for state in (State.HALTED, State.DEGRADED):
         tighten = [
             part
@@ -67,25 +67,37 @@ def next_command(
             everywhere = len(tighten) > 1 and all(wanted is state for wanted in desired.values())
             most = state is State.HALTED and len(tighten) > MOST_SINGLE and 2 * len(tighten) >= len(desired)
             part = GLOBAL if everywhere or most else min(tighten, key=_width)
-            return Command(part, _least(part, floors, floor=state))
+            return Command(part, floors.of(part, state))
     for part in sorted((part for part in told if part not in waiting), key=_width):
-        if told[part].rank <= floors.get(part, State.NORMAL).rank:
-            continue
-        least = _least(part, floors)
+        least = floors.of(part)
         if told[part].rank > least.rank:
             return Command(part, least)
     return None
 
 
-def _least(part: Scope, desired: Mapping[Scope, State], floor: State = State.NORMAL) -> State:
-    """The freest state that *part* may be told: the strictest of all that overlaps it."""
-    least = floor
-    for other, wanted in desired.items():
-        if wanted.rank > least.rank and other.overlaps(part):
-            least = wanted
-            if least is State.HALTED:
-                break
-    return least
+class _Floors:
+    """The freest state that a part may be told: the strictest of all that overlaps it; quick where there are many."""
+
+    def __init__(self, desired: Mapping[Scope, State]) -> None:
+        self._by_labels: dict[tuple[str, ...], dict[Scope, State]] = {}
+        for scope, state in desired.items():
+            self._by_labels.setdefault(scope.dimensions, {})[scope] = state
+
+    def of(self, part: Scope, at_least: State = State.NORMAL) -> State:
+        values, found = dict(part.constraints), at_least
+        for labels, held in self._by_labels.items():
+            states: Iterable[State]
+            if all(label in values for label in labels):
+                # Of those with the same labels only one overlaps: that of the same values.
+                same = held.get(Scope(tuple((label, values[label]) for label in labels)))
+                states = () if same is None else (same,)
+            else:
+                states = (state for other, state in held.items() if other.overlaps(part))
+            for state in states:
+                if state is State.HALTED:
+                    return state
+                found = max(found, state, key=lambda one: one.rank)
+        return found
 
 
 def _width(part: Scope) -> tuple[int, Scope]:
@@ -154,6 +166,7 @@ class EngineReconciler:
         self._wake = threading.Condition()
         self._woken = False
         self._stopping = False
+        self._reached: dict[Scope, tuple[Scope, ...]] = {}
         self._epoch: int | None = None
         self._until = 0.0
         self._handed: tuple[int | None, Sequence[Commanded] | None] | None = None
@@ -161,7 +174,6 @@ class EngineReconciler:
         self._revision = 0
         self._look_at = 0.0
         self._silent = False
-        self._computed: tuple[Standing, Mapping[Scope, State]] | None = None
         self._thread = threading.Thread(target=self._run, name=f"engine-{target.name}", daemon=True)
 
     # -- what the service calls -------------------------------------------------------------------------------------
@@ -286,19 +298,17 @@ class EngineReconciler:
             self._look()
             self._woken = self._woken or self._something_runs()
 
-    def _desired(self, standing: Standing) -> Mapping[Scope, State]:
-        """What must hold, computed once for each change of the switches; regions that are over are forgotten."""
-        if self._computed is None or self._computed[0] is not standing:
-            desired = states(self.target, standing.switches, self._same_symbol)
-            self._computed = (standing, desired)
-            over = [
-                scope
-                for scope, part in self._parts.items()
-                if scope not in desired and part.told is State.NORMAL and part.confirmed is State.NORMAL
-            ]
-            for scope in over:
-                del self._parts[scope]
-        return self._computed[1]
+    def _desired(self, standing: Standing) -> dict[Scope, State]:
+        return worst(self.target, [(switch.state, self._parts_of(switch.scope)) for switch in standing.switches])
+
+    def _parts_of(self, scope: Scope) -> tuple[Scope, ...]:
+        """As `parts_of`; remembered, unless it depends on which markets are known by now."""
+        if scope.get("symbol") is not None:
+            return parts_of(self.target, scope, self._same_symbol)
+        found = self._reached.get(scope)
+        if found is None:
+            found = self._reached[scope] = parts_of(self.target, scope, self._same_symbol)
+        return found
 
     def _part(self, scope: Scope) -> _Part:
         return self._parts.setdefault(scope, _Part())
@@ -309,14 +319,17 @@ class EngineReconciler:
 
     def _leave_what_others_stopped(self, desired: Mapping[Scope, State]) -> None:
         """A part that somebody else stopped is neither started, nor made freer by a milder or a wider command."""
+        floors = _Floors(desired)
         for scope in sorted(self._parts, key=_width):
             part = self._parts[scope]
-            if part.told is State.NORMAL:
-                if part.observed is EngineState.BLOCKED and _least(scope, desired) is State.DEGRADED:
-                    part.confirmed = State.DEGRADED
+            if part.told is State.NORMAL and part.observed is not EngineState.BLOCKED:
                 continue
-            held = desired.get(scope, State.NORMAL) is not State.NORMAL
-            if held or not self._loaded or _least(scope, desired) is not State.NORMAL:
+            wanted = floors.of(scope)
+            if part.told is State.NORMAL:
+                if wanted is State.DEGRADED and part.observed is EngineState.BLOCKED:
+                    part.confirmed = wanted
+                continue
+            if wanted is not State.NORMAL or not self._loaded:
                 continue
             configured = (one.scope for one in self.target.parts)
             others = [one for one in configured if one.overlaps(scope) and self._parts[one].is_stopped_by_others]
@@ -441,7 +454,7 @@ class EngineReconciler:
         here = set()
         for switch in standing.switches:
             trip = standing.trips.get(switch.trip_id or "")
-            parts = parts_of(self.target, switch.scope, self._same_symbol) if trip is not None else ()
+            parts = self._parts_of(switch.scope) if trip is not None else ()
             if trip is None or not parts:
                 continue
             here.add(trip.id)

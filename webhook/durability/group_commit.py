@@ -35,7 +35,7 @@ Work = Callable[[Transaction], T]
 PATIENCE_SECONDS = 0.2
 """How long the store may take over one statement, or over a commit, before it counts as out."""
 LOOK_SECONDS = 0.02
-PATIENCE_AT_MOST = 5
+PATIENCE_AT_MOST = 10
 """So many times as long is waited when this machine is short of CPU."""
 AT_ONCE = 256
 """Pieces of work in one transaction, when somebody waits for them."""

@@ -87,8 +87,8 @@ class Transaction(Protocol):
     def claim_parcels(self, holder: str, now: datetime, until: datetime, limit: int) -> tuple[Parcel, ...]:
         """Take waiting parcels that are due and not held; of one key and notifier only the oldest waiting one."""
 
-    def put_parcel(self, parcel: Parcel) -> None:
-        """Replace a parcel (after a try)."""
+    def put_parcels(self, parcels: Sequence[Parcel]) -> None:
+        """Replace parcels (after a try)."""
 
     def waiting_parcels(self) -> dict[str, int]:
         """How many wait, per notifier."""

@@ -6,6 +6,7 @@ and expiries was, the answer is that of the switches as they are: the strictest 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from webhook.killswitch.scope import GLOBAL, Scope
 from webhook.killswitch.states import Action, State
@@ -25,7 +26,12 @@ class AccountTarget:
     @property
     def scope(self) -> Scope:
         """Everything in this account."""
-        return Scope.of({"venue": self.venue, "account": self.account})
+        return _account_scope(self.venue, self.account)
+
+
+@cache
+def _account_scope(venue: str, account: str) -> Scope:
+    return Scope.of({"venue": venue, "account": account})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,13 @@ class Targets:
 
     def accounts_of(self, scope: Scope) -> tuple[AccountTarget, ...]:
         """The venue accounts that *scope* reaches; none for a strategy that trades nowhere we know of."""
+        return tuple(one for one in self.accounts if self.reaches(one, scope))
+
+    def reaches(self, account: AccountTarget, scope: Scope) -> bool:
+        """Whether *scope* reaches *account*."""
         strategy = scope.get("strategy")
-        return tuple(
-            one
-            for one in self.accounts
-            if one.scope.overlaps(scope) and (strategy is None or (strategy, one.venue, one.account) in self.traders)
-        )
+        trades = strategy is None or (strategy, account.venue, account.account) in self.traders
+        return trades and account.scope.overlaps(scope)
 
     def engines_of(self, scope: Scope) -> tuple[EngineTarget, ...]:
         """The engines that *scope* reaches."""
@@ -112,7 +119,7 @@ def goals(account: AccountTarget, targets: Targets, standing: Standing) -> tuple
         for switch in standing.switches
         if switch.action is not None
         and (trip := standing.trips.get(switch.trip_id or "")) is not None
-        and account in targets.accounts_of(switch.scope)
+        and targets.reaches(account, switch.scope)
     )
 
 
@@ -122,17 +129,21 @@ def states(engine: EngineTarget, switches: Iterable[Switch], same_symbol: SameSy
     A region is a wider scope by which the engine can be told of a switch exactly; it holds parts that nobody
     configured, too.
     """
-    reached = [(switch.state, parts_of(engine, switch.scope, same_symbol)) for switch in switches]
+    return worst(engine, [(switch.state, parts_of(engine, switch.scope, same_symbol)) for switch in switches])
+
+
+def worst(engine: EngineTarget, reached: Iterable[tuple[State, tuple[Scope, ...]]]) -> dict[Scope, State]:
+    """See `states`; *reached* has for each switch its state, and the `parts_of` its scope."""
+    reached = [(state, parts) for state, parts in reached if parts]
     found = dict.fromkeys((part.scope for part in engine.parts), State.NORMAL)
+    configured = frozenset(found)
     found |= {part: State.NORMAL for _, parts in reached for part in parts}
-    labels = {part: frozenset(part.constraints) for part in found}
+    regions = [part for part in found if part not in configured]
     for state, parts in reached:
-        if not parts:
-            continue
-        members, widest = set(parts), labels[parts[0]]
-        for part, own in labels.items():
-            # What is told to a region is told to every part and region inside it.
-            if found[part].rank < state.rank and (part in members or widest <= own):
+        # What is told to a region is told to every part and region inside it; no configured part is inside another one.
+        inside = regions if parts[0] in configured else found
+        for part in (*parts, *(one for one in inside if parts[0].contains(one))):
+            if state.rank > found[part].rank:
                 found[part] = state
     return found
 

@@ -6,7 +6,11 @@ Positions carry nothing: they can be attributed only where one strategy has an a
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
+
+KNOWN_ORDERS = 50_000
+"""Of so many orders the owner is remembered."""
 
 
 class OrderLike(Protocol):
@@ -50,6 +54,9 @@ class Attribution:
         for owner in owners:
             key = (owner.venue, owner.account)
             self._of[key] = (*self._of.get(key, ()), owner)
+        # Every goal of an account asks for the owner of every order at every read.
+        self._prefix_owner = lru_cache(KNOWN_ORDERS)(self._find_prefix_owner)
+        self._exclusive_owner = lru_cache(KNOWN_ORDERS)(self._find_exclusive_owner)
 
     def owner_of(self, venue: str, account: str, client_order_id: str | None, symbol: str) -> str | None:
         """The strategy that owns an order; None when nobody does."""
@@ -93,13 +100,13 @@ class Attribution:
             for owner in self._of.get((venue, account), ())
         )
 
-    def _exclusive_owner(self, venue: str, account: str, symbol: str) -> str | None:
+    def _find_exclusive_owner(self, venue: str, account: str, symbol: str) -> str | None:
         owners = self._of.get((venue, account), ())
         by_symbol = [owner for owner in owners if owner.symbols is not None and owner.has_to_itself(symbol)]
         whole = [owner for owner in owners if owner.symbols is None and owner.exclusive]
         return next((owner.strategy for owner in (*by_symbol, *whole)), None)
 
-    def _prefix_owner(self, venue: str, account: str, client_order_id: str | None) -> str | None:
+    def _find_prefix_owner(self, venue: str, account: str, client_order_id: str | None) -> str | None:
         if not client_order_id:
             return None
         claims = [

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -14,7 +15,8 @@ import structlog
 
 from webhook.audit.canonical import canonical
 from webhook.clock import Clock
-from webhook.durability.port import Store, Transaction
+from webhook.durability.group_commit import Work
+from webhook.durability.port import Transaction
 from webhook.errors import AndonError, PermanentError, StoreOutageError, TemporaryError
 from webhook.notify.parcel import Parcel
 from webhook.notify.port import Notice, NoticeKind, Notifier
@@ -92,7 +94,8 @@ class Outbox:
 
     def __init__(
         self,
-        store: Store,
+        view: Callable[[], AbstractContextManager[Transaction]],
+        write: Callable[[Work[tuple[Parcel, ...]]], tuple[Parcel, ...]],
         notifiers: Mapping[str, Notifier],
         clock: Clock,
         holder: str,
@@ -100,9 +103,12 @@ class Outbox:
         failed: Callable[[str, str], None],
         deliveries: Deliveries,
     ) -> None:
-        """*sent* and *failed* (with a reason) count for the metrics, by notifier; all outboxes share *deliveries*."""
+        """*view* and *write* are those of the store, or of the memory that stands in for it.
+
+        *sent* and *failed* (with a reason) count for the metrics, by notifier; all outboxes share *deliveries*.
+        """
         self._deliveries = deliveries
-        self._store = store
+        self._view, self._write = view, write
         self._notifiers = notifiers
         self._clock = clock
         self._holder = holder
@@ -121,14 +127,16 @@ class Outbox:
         now = self._clock.now()
         settled = self._take_settled()
         if not settled:
-            with self._store.view() as tx:
+            with self._view() as tx:
                 if not any(tx.waiting_parcels().values()):
                     return 0
+
+        def claim(tx: Transaction) -> tuple[Parcel, ...]:
+            tx.put_parcels([replace(parcel, holder=None, lease_until=None) for parcel in settled])
+            return tx.claim_parcels(self._holder, now, now + LEASE, 50)
+
         try:
-            with self._store.begin() as tx:
-                for parcel in settled:
-                    tx.put_parcel(replace(parcel, holder=None, lease_until=None))
-                parcels = tx.claim_parcels(self._holder, now, now + LEASE, 50)
+            parcels = self._write(claim)
         except StoreOutageError:
             for parcel in settled:
                 self._settled.put(parcel)

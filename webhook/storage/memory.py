@@ -6,11 +6,11 @@ as a whole, a view is one moment, and what comes out has the shape that any othe
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from webhook.access.resume import ResumeRequest, ResumeStatus
 from webhook.audit.canonical import canonical_text
@@ -27,6 +27,8 @@ from webhook.killswitch.switch import Switch
 from webhook.killswitch.trip import Progress, Trip
 from webhook.notify.parcel import Parcel
 from webhook.storage.text import short_key
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -83,6 +85,11 @@ class MemoryStore:
     @contextmanager
     def _view(self) -> Iterator[Transaction]:
         yield _MemoryTransaction(replace(self._tables), writable=False)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* in a transaction of its own."""
+        with self.begin() as tx:
+            return work(tx)
 
     def ping(self) -> None:
         """See the port."""
@@ -196,8 +203,9 @@ class _MemoryTransaction:
         kept.update({parcel.id: parcel for parcel in taken})
         return taken
 
-    def put_parcel(self, parcel: Parcel) -> None:
-        self._mine("parcels")[parcel.id] = replace(parcel, notice=_settled(parcel.notice))
+    def put_parcels(self, parcels: Sequence[Parcel]) -> None:
+        kept = self._mine("parcels")
+        kept.update({parcel.id: replace(parcel, notice=_settled(parcel.notice)) for parcel in parcels})
 
     def waiting_parcels(self) -> dict[str, int]:
         counts: dict[str, int] = {}

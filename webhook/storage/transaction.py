@@ -162,9 +162,9 @@ class SqlTransaction:
         taken = [Parcel(*row) for row in self._connection.execute(claim)]
         return tuple(sorted(taken, key=lambda parcel: parcel.id))
 
-    def put_parcel(self, parcel: Parcel) -> None:
+    def put_parcels(self, parcels: Sequence[Parcel]) -> None:
         """See the port."""
-        self._put(tables.parcels, (parcel,))
+        self._put(tables.parcels, parcels)
 
     def waiting_parcels(self) -> dict[str, int]:
         """See the port."""

@@ -51,7 +51,8 @@ class Desk:
         deliveries = Deliveries()
         self.outbox, self.stand_in = (
             Outbox(
-                one,
+                one.view,
+                one.write,
                 self.to,
                 self.clock,
                 "me",
